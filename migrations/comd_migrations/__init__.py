@@ -1,0 +1,19 @@
+"""The schema's history, as a package, so that an installed wheel can migrate."""
+
+from comd_migrations.runner import (
+    SchemaStatus,
+    downgrade,
+    head_revision,
+    require_current,
+    status,
+    upgrade,
+)
+
+__all__ = [
+    "SchemaStatus",
+    "downgrade",
+    "head_revision",
+    "require_current",
+    "status",
+    "upgrade",
+]

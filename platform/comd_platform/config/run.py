@@ -1,0 +1,161 @@
+"""The run config: every knob of the paper's section 4.1.3 with its default, declared once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    model_validator,
+)
+
+from comd_platform.config.engines import EngineConfig, HfConfig, Share
+from comd_platform.config.training import Hyperparameters
+
+Role = Literal["teacher", "student", "assessor", "augmentor"]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SamplingConfig(_Section):
+    """How a role decodes. The paper: 0.5 for teacher, assessor and augmentor (section 4.1.3)."""
+
+    temperature: float = Field(0.5, ge=0, description="0 is greedy.")
+    top_p: float = Field(1.0, gt=0, le=1)
+    max_new_tokens: PositiveInt = 512
+    stop: tuple[str, ...] = ()
+
+
+class RoleConfig(_Section):
+    """One role: which model plays it, how it decodes, with which prompt."""
+
+    model: EngineConfig | None = Field(None, description="Unset: the teacher's model.")
+    sampling: SamplingConfig = SamplingConfig()
+    prompt: Path | None = Field(
+        None, description="A Jinja2 file; unset: the one shipped with comd."
+    )
+    system: str | None = Field(None, description="System message; unset: the chat template's own.")
+    batch: PositiveInt = Field(256, description="Instructions a work item.")
+
+
+class StudentConfig(RoleConfig):
+    """The model being trained. Greedy by default, since the paper gives no temperature."""
+
+    model: EngineConfig = HfConfig(model="llava-hf/llava-1.5-7b-hf")
+    sampling: SamplingConfig = SamplingConfig(temperature=0.0)
+
+
+class TeacherConfig(RoleConfig):
+    model: EngineConfig = HfConfig(model="llava-hf/llava-1.5-13b-hf")
+
+
+class MethodConfig(_Section):
+    """Competition: what counts as difficult, what is written next, what is kept (section 3.3)."""
+
+    selection: Literal["competitive", "random", "none"] = Field(
+        "competitive",
+        description="Sources of the next pool: difficult and as many easy ones (the paper), a random "
+        "sample of the cache pool, or none at all: every iteration tunes on the seed pool again.",
+    )
+    difficulty_threshold: Share = Field(0.33, description="tau of section 3.3.2.")
+    diversity_threshold: Share = Field(0.7, description="ROUGE-L F below which a candidate is new.")
+    max_new: PositiveInt | None = Field(
+        None, description="At most so many new instructions an iteration; unset: as many as come."
+    )
+    oversample: PositiveFloat = Field(
+        1.25, ge=1, description="Sources chosen per instruction wanted, when max_new is set."
+    )
+    minimum_pool: NonNegativeInt = Field(
+        1, description="A smaller new pool ends the run: the student has caught up."
+    )
+    judge_attempts: PositiveInt = Field(3, description="Replies asked for until one can be read.")
+    augment_attempts: PositiveInt = Field(2, description="Replies until one holds an instruction.")
+
+    @property
+    def needs_assessment(self) -> bool:
+        """Whether the selection reads scores; a baseline that does not is spared the judge."""
+        return self.selection == "competitive"
+
+
+class PoolConfig(_Section):
+    """Which instructions an iteration tunes on (METHOD: `replace` is the paper)."""
+
+    mode: Literal["replace", "accumulate", "replay"] = "replace"
+    replay_share: Share = Field(0.25, description="replay: share of the older cache pool re-used.")
+    max_turns: PositiveInt | None = Field(
+        None, description="Turns a dialogue; unset: all of an image."
+    )
+
+
+class LedgerConfig(_Section):
+    """Work items: how long a lease holds without a heartbeat, and how often to try."""
+
+    lease_seconds: PositiveFloat = 60
+    item_attempts: PositiveInt = Field(3, description="Failures until an item is split.")
+    record_attempts: PositiveInt = Field(3, description="Failures until a record is quarantined.")
+
+
+class TrainingConfig(Hyperparameters):
+    """The student's tuning: hyperparameters, and the machine that runs them."""
+
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    processes: PositiveInt = Field(1, description="Ranks; one a GPU.")
+    threads: PositiveInt | None = Field(None, description="CPU threads a rank.")
+    timeout_seconds: PositiveFloat | None = Field(None, description="Kill a training that hangs.")
+
+    def hyperparameters(self) -> Hyperparameters:
+        """The part that decides the weights."""
+        return Hyperparameters.model_validate(
+            {name: getattr(self, name) for name in Hyperparameters.model_fields}
+        )
+
+
+class EvaluationConfig(_Section):
+    """Held-out benchmarks (imported with `comd import benchmark`) scored after every tuning."""
+
+    benchmarks: tuple[str, ...] = ()
+    max_new_tokens: PositiveInt = 64
+    temperature: float = Field(0.0, ge=0)
+
+
+class RunConfig(_Section):
+    """One run. The defaults are the paper's, where it gives a value."""
+
+    name: str = Field(min_length=1, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    pool: str = Field(description="The imported root pool that the run starts from.")
+    iterations: PositiveInt = 4
+    seed: NonNegativeInt = 0
+    teacher: TeacherConfig = TeacherConfig()
+    student: StudentConfig = StudentConfig()
+    assessor: RoleConfig = RoleConfig()
+    augmentor: RoleConfig = RoleConfig()
+    method: MethodConfig = MethodConfig()
+    pools: PoolConfig = PoolConfig()
+    training: TrainingConfig = TrainingConfig()
+    evaluation: EvaluationConfig = EvaluationConfig()
+    ledger: LedgerConfig = LedgerConfig()
+
+    @model_validator(mode="after")
+    def _student_can_be_trained(self) -> Self:
+        if self.student.model.engine == "openai":
+            raise ValueError(
+                "student.model: a model behind an API cannot be trained; use engine hf"
+            )
+        return self
+
+    def role(self, name: Role) -> RoleConfig:
+        """A role's section."""
+        section: RoleConfig = getattr(self, name)
+        return section
+
+    def engine(self, name: Role) -> EngineConfig:
+        """The model that plays a role; the teacher's where the role names none."""
+        return self.role(name).model or self.teacher.model

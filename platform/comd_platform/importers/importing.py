@@ -1,0 +1,190 @@
+"""`import_file`: a file of records becomes a root pool, in one transaction, as often as you like."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import Engine, text
+from sqlalchemy.orm import Session
+
+from comd_platform.db.engine import transaction
+from comd_platform.images.store import ImageStore
+from comd_platform.importers.insertion import insert_staged
+from comd_platform.importers.records import ImportFailed
+from comd_platform.importers.registry import find_format
+from comd_platform.importers.skipped import Refusals
+from comd_platform.importers.staging import stage_pictures, stage_records
+from comd_platform.settings import Settings
+
+# Told (stage, done, total): bytes of the file in stage "records", pictures in stage "pictures".
+OnProgress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class ImportReport:
+    """What an import did. turns = instructions_new + instructions_known + duplicates."""
+
+    pool_id: int
+    pool: str
+    records: int
+    turns: int
+    instructions_new: int
+    instructions_known: int
+    duplicates: int
+    skipped: int
+    skip_report: Path | None
+    images_new: int
+    images_known: int
+    images_missing: int
+    seconds: float
+
+
+def import_file(
+    engine: Engine,
+    settings: Settings,
+    *,
+    format: str = "llava",  # noqa: A002 - the command line's word
+    path: Path,
+    images: Path | None = None,
+    pool: str | None = None,
+    keep_answers: bool = False,
+    images_later: bool = False,
+    text_only: bool = False,
+    skip_bad: bool = False,
+    link: bool = False,
+    on_progress: OnProgress | None = None,
+) -> ImportReport:
+    """Import `path` into the root pool `pool` (default: the file's stem), all of it or nothing.
+
+    Multi-turn records become single turns; answers are dropped, or kept as reference answers
+    (`keep_answers`). Pictures are looked for under `images` and copied (or hard-linked: `link`) into
+    the image store. The same file imported again adds nothing. Memory does not grow with the file,
+    only with the number of distinct pictures.
+
+    Raises ImportFailed, naming file, record and field, at the first record that cannot be used, when
+    pictures are absent, and when the file would add to a pool that a run has used. Pictures that
+    were copied before a failure stay in the store, where they harm nothing.
+    """
+    started = time.monotonic()
+    reader = find_format(format).read
+    _require_directory(images)
+    name = _pool_name(path, pool)
+    tell = on_progress or _quiet
+    with Refusals(path, skip=skip_bad) as refusals, transaction(engine) as session:
+        size = _size(path)
+        pool_id = _open_pool(session, name, {"format": format, "file": path.name})
+        records = stage_records(
+            session,
+            path,
+            reader,
+            refusals,
+            text_only=text_only,
+            keep_answers=keep_answers,
+            on_bytes=lambda done: tell("records", done, size),
+        )
+        if records == 0:
+            raise ImportFailed(f"{path} holds no record")
+        missing = stage_pictures(
+            session,
+            ImageStore(settings.image_root),
+            images,
+            refusals,
+            pool_id=pool_id,
+            later=images_later,
+            link=link,
+            on_pictures=lambda done, total: tell("pictures", done, total),
+        )
+        inserted = insert_staged(session, pool_id)
+        if inserted.new > 0:
+            _require_unused(session, pool_id, name, path, inserted.new)
+        elif inserted.turns == 0:
+            raise ImportFailed(f"no record of {path} could be used", hint=_see(refusals))
+    return ImportReport(
+        pool_id=pool_id,
+        pool=name,
+        records=records,
+        turns=inserted.turns,
+        instructions_new=inserted.new,
+        instructions_known=inserted.known,
+        duplicates=inserted.duplicates,
+        skipped=refusals.count,
+        skip_report=refusals.report,
+        images_new=inserted.images_new,
+        images_known=inserted.images_known,
+        images_missing=missing,
+        seconds=time.monotonic() - started,
+    )
+
+
+def _quiet(stage: str, done: int, total: int) -> None:
+    """Progress that nobody wants to see."""
+
+
+def _see(refusals: Refusals) -> str | None:
+    return f"{refusals.report} says why." if refusals.report else None
+
+
+def _size(path: Path) -> int:
+    try:
+        if not path.is_file():
+            raise ImportFailed(
+                f"{path} is no file" if path.exists() else f"there is no file {path}"
+            )
+        return path.stat().st_size
+    except OSError as error:
+        raise ImportFailed(f"{path}: {error.strerror or error}") from error
+
+
+def _require_directory(images: Path | None) -> None:
+    if images is not None and not images.is_dir():
+        raise ImportFailed(f"{images}, named for the pictures, is no directory")
+
+
+def _pool_name(path: Path, pool: str | None) -> str:
+    name = path.stem if pool is None else pool
+    if not name or not name.isprintable() or name != name.strip():
+        raise ImportFailed(
+            f"{name!a} cannot be a pool's name", hint="--pool NAME gives it another one."
+        )
+    return name
+
+
+def _open_pool(session: Session, name: str, config: dict[str, str]) -> int:
+    """The root pool called `name`, made when it is new, locked until the transaction ends."""
+    session.execute(
+        text(
+            "INSERT INTO pool (name, origin, config) VALUES"
+            " (:name, 'import', jsonb_build_object('format', CAST(:format AS text),"
+            " 'file', CAST(:file AS text))) ON CONFLICT (name) DO NOTHING"
+        ),
+        {"name": name, **config},
+    )
+    # FOR UPDATE also waits for a run that is just being created on the pool, and makes it wait.
+    pool_id, origin = session.execute(
+        text("SELECT id, origin FROM pool WHERE name = :name FOR UPDATE"), {"name": name}
+    ).one()
+    if origin != "import":
+        raise ImportFailed(
+            f"the pool {name!r} came from {origin}, not from an import",
+            hint="--pool NAME gives the new pool another name.",
+        )
+    return int(pool_id)
+
+
+def _require_unused(session: Session, pool_id: int, name: str, path: Path, new: int) -> None:
+    used = session.scalar(
+        text(
+            "SELECT EXISTS (SELECT FROM run WHERE pool_id = :pool)"
+            " OR EXISTS (SELECT FROM iteration WHERE pool_id = :pool)"
+            " OR EXISTS (SELECT FROM pool WHERE parent_id = :pool)"
+        ),
+        {"pool": pool_id},
+    )
+    if used:
+        raise ImportFailed(
+            f"{path} would add {new:,} instructions to the pool {name!r}, which a run has used",
+            hint="A pool that was used does not change: --pool NAME imports into a new one.",
+        )

@@ -1,0 +1,37 @@
+"""Work items: planned once, claimed under a lease, written and marked done in one transaction."""
+
+from comd_platform.ledger.claims import Claim, LeaseLost, claim, complete, release, renew
+from comd_platform.ledger.failing import (
+    FailedRecord,
+    acknowledge,
+    fail,
+    fatal_error,
+    record_failures,
+    resolve_failures,
+)
+from comd_platform.ledger.planning import open_items, plan_items
+from comd_platform.ledger.sweeping import expire_leases, to_ring
+from comd_platform.ledger.workers import alive_workers, beat, register_worker, retire_worker
+
+__all__ = [
+    "Claim",
+    "FailedRecord",
+    "LeaseLost",
+    "acknowledge",
+    "alive_workers",
+    "beat",
+    "claim",
+    "complete",
+    "expire_leases",
+    "fail",
+    "fatal_error",
+    "open_items",
+    "plan_items",
+    "record_failures",
+    "register_worker",
+    "release",
+    "renew",
+    "resolve_failures",
+    "retire_worker",
+    "to_ring",
+]

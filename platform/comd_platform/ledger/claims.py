@@ -1,0 +1,123 @@
+"""Claims: a lease with a fencing token, renewed by heartbeats, closed with the results."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sqlalchemy import CursorResult, func, update
+from sqlalchemy.orm import Session
+
+from comd_platform.errors import ComdError
+from comd_platform.tables import WorkItem
+
+
+class LeaseLost(ComdError):
+    """Another worker may have the item by now: nothing of this attempt may be written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A work item in a worker's hands, for as long as `token` is the row's."""
+
+    item_id: int
+    token: uuid.UUID
+    iteration_id: int
+    phase: str
+    role: str
+    model_id: int | None
+    evaluation_id: int | None
+    subject_ids: tuple[int, ...]
+
+
+def claim(session: Session, item_id: int, worker_id: int, lease_seconds: float) -> Claim | None:
+    """Take a pending item; None when it is done, taken or gone (a bell may ring twice)."""
+    row = session.execute(
+        update(WorkItem)
+        .where(WorkItem.id == item_id, WorkItem.state == "pending")
+        .values(
+            state="leased",
+            token=uuid.uuid4(),
+            worker_id=worker_id,
+            claims=WorkItem.claims + 1,
+            started_at=func.clock_timestamp(),
+            lease_expires_at=func.clock_timestamp() + timedelta(seconds=lease_seconds),
+        )
+        .returning(
+            WorkItem.id,
+            WorkItem.token,
+            WorkItem.iteration_id,
+            WorkItem.phase,
+            WorkItem.role,
+            WorkItem.model_id,
+            WorkItem.evaluation_id,
+            WorkItem.subject_ids,
+        )
+    ).one_or_none()
+    if row is None or row.token is None:
+        return None
+    return Claim(
+        row.id,
+        row.token,
+        row.iteration_id,
+        row.phase,
+        row.role,
+        row.model_id,
+        row.evaluation_id,
+        tuple(row.subject_ids),
+    )
+
+
+def renew(session: Session, held: Claim, lease_seconds: float) -> bool:
+    """Extend the lease; False when the token no longer holds."""
+    return _move(
+        session,
+        held,
+        lease_expires_at=func.clock_timestamp() + timedelta(seconds=lease_seconds),
+    )
+
+
+def complete(session: Session, held: Claim) -> None:
+    """Mark the item done, in the transaction that writes its results.
+
+    Raises LeaseLost when the token no longer holds; the transaction must then be rolled back.
+    """
+    closed = _move(
+        session,
+        held,
+        state="done",
+        token=None,
+        lease_expires_at=None,
+        error=None,
+        finished_at=func.clock_timestamp(),
+    )
+    if not closed:
+        raise LeaseLost(f"work item {held.item_id} was given to another worker")
+
+
+def release(session: Session, held: Claim) -> bool:
+    """Put an unfinished item back, as if never claimed: the worker was asked to stop."""
+    return _move(
+        session,
+        held,
+        state="pending",
+        token=None,
+        lease_expires_at=None,
+        rung_at=None,
+        claims=WorkItem.claims - 1,
+    )
+
+
+def _move(session: Session, held: Claim, **values: object) -> bool:
+    result = session.execute(
+        update(WorkItem)
+        .where(
+            WorkItem.id == held.item_id,
+            WorkItem.token == held.token,
+            WorkItem.state == "leased",
+        )
+        .values(**values)
+    )
+    assert isinstance(result, CursorResult)
+    return result.rowcount == 1

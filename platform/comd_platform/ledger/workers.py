@@ -1,0 +1,62 @@
+"""Who is there: workers say so every few seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from sqlalchemy import func, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from comd_platform.tables import Worker
+
+BEAT_SECONDS = 5.0
+SILENT_SECONDS = 20.0
+
+
+def register_worker(
+    session: Session, *, name: str, host: str, pid: int, roles: Sequence[str], device: str
+) -> int:
+    """A worker's row, made or taken over by name; returns its id."""
+    values = {
+        "name": name,
+        "host": host,
+        "pid": pid,
+        "roles": list(roles),
+        "device": device,
+        "state": "idle",
+        "heartbeat_at": func.clock_timestamp(),
+    }
+    statement = insert(Worker).values(values)
+    worker_id: int = session.execute(
+        statement.on_conflict_do_update(
+            index_elements=["name"], set_={**values, "started_at": func.clock_timestamp()}
+        ).returning(Worker.id)
+    ).scalar_one()
+    return worker_id
+
+
+def beat(session: Session, worker_id: int, state: str) -> None:
+    """The worker lives, and is `idle` or `busy`."""
+    session.execute(
+        update(Worker)
+        .where(Worker.id == worker_id)
+        .values(state=state, heartbeat_at=func.clock_timestamp())
+    )
+
+
+def retire_worker(session: Session, worker_id: int) -> None:
+    """The worker has stopped in good order."""
+    session.execute(update(Worker).where(Worker.id == worker_id).values(state="stopped"))
+
+
+def alive_workers(session: Session, role: str | None = None) -> list[Worker]:
+    """Workers heard of lately, for one role or for any."""
+    statement = select(Worker).where(
+        Worker.state != "stopped",
+        Worker.heartbeat_at > func.clock_timestamp() - timedelta(seconds=SILENT_SECONDS),
+    )
+    if role is not None:
+        statement = statement.where(Worker.roles.contains([role]))
+    return list(session.scalars(statement.order_by(Worker.id)))

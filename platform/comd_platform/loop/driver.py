@@ -1,0 +1,227 @@
+"""The driver: plans a phase, rings, waits until SQL counts nothing left, goes on to the next.
+
+It holds no state of its own. Killed anywhere and started again, by anyone, it reads the rows and
+does what is left.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+from sqlalchemy import Engine, func, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from comd_platform.db.engine import transaction
+from comd_platform.errors import ComdError
+from comd_platform.ledger import (
+    acknowledge,
+    expire_leases,
+    fatal_error,
+    open_items,
+    to_ring,
+)
+from comd_platform.loop.context import Context
+from comd_platform.loop.iterations import next_iteration, phases_of
+from comd_platform.loop.lock import RunLock
+from comd_platform.loop.phases import accept, answer, assess, augment, evaluate, judge, label, tune
+from comd_platform.loop.port import Silent, Watcher, Workforce
+from comd_platform.runs import chain, find_run, run_config
+from comd_platform.tables import Iteration, IterationPhase, WorkItem
+
+POLL_SECONDS = 0.2
+
+PLANNED: dict[str, Callable[[Session, Context], int]] = {
+    "augment": augment.plan,
+    "label": label.plan,
+    "tune": tune.plan,
+    "answer": answer.plan,
+    "evaluate": evaluate.plan,
+    "judge": judge.plan,
+}
+"""Phases that workers do: `plan` makes items for whatever lacks a row, and returns how many."""
+
+SETTLED: dict[str, Callable[[Session, Context], str | None]] = {
+    "accept": accept.settle,
+    "assess": assess.settle,
+    "evaluate": evaluate.settle,
+}
+"""Phases that end (or consist) in one transaction of the driver's; the string is a note."""
+
+
+class PhaseFailed(ComdError):
+    """A phase cannot go on until somebody mends the cause."""
+
+
+class Stopped(ComdError):
+    """The driver was asked to stop. Nothing is lost; the run can be taken up again."""
+
+
+class Driver:
+    """Drives one run at a time over `engine`; workers are reached through `workforce`."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        workforce: Workforce,
+        watcher: Watcher | None = None,
+        *,
+        stop: threading.Event | None = None,
+        poll_seconds: float = POLL_SECONDS,
+    ) -> None:
+        self._engine = engine
+        self._workforce = workforce
+        self._watcher = watcher or Silent()
+        self._stop = stop or threading.Event()
+        self._poll_seconds = poll_seconds
+
+    def run(self, name: str, iterations: int | None = None) -> list[int]:
+        """Finish `iterations` more iterations of a run, or all that its config asks for.
+
+        Returns the ids of the iterations finished. Raises RunLocked when another driver has the
+        run, PhaseFailed, StudentCaughtUp, Stopped.
+        """
+        finished: list[int] = []
+        with RunLock(self._engine, name) as lock:
+            while iterations is None or len(finished) < iterations:
+                iteration_id = self._next(name, beyond=iterations is not None)
+                if iteration_id is None:
+                    break
+                self._finish(iteration_id, lock)
+                finished.append(iteration_id)
+        return finished
+
+    def _next(self, name: str, *, beyond: bool) -> int | None:
+        """The iteration to work on; None when the config's number is done and none more is asked."""
+        with transaction(self._engine) as session:
+            run = find_run(session, name)
+            done = [found for found in chain(session, run) if found.phase == "done"]
+            if not beyond and len(done) >= run_config(run).iterations:
+                return None
+            return next_iteration(session, run).id
+
+    def _finish(self, iteration_id: int, lock: RunLock) -> None:
+        while True:
+            with transaction(self._engine) as session:
+                context = Context.load(session, iteration_id)
+                phase = session.get_one(Iteration, iteration_id).phase
+            if phase == "done":
+                return
+            self._begin(context, phase)
+            if phase in PLANNED:
+                self._work(context, phase, lock)
+            note = self._advance(context, phase)
+            self._watcher.phase_finished(context.number, phase, note)
+
+    def _begin(self, context: Context, phase: str) -> None:
+        with transaction(self._engine) as session:
+            session.execute(
+                insert(IterationPhase)
+                .values(iteration_id=context.iteration_id, phase=phase)
+                .on_conflict_do_nothing()
+            )
+            acknowledge(session, context.iteration_id, phase)
+
+    def _work(self, context: Context, phase: str, lock: RunLock) -> None:
+        """Plan, ring and wait; plan again until nothing lacks a row but what is quarantined."""
+        started = False
+        while True:
+            if self._plan_if_idle(context, phase) == 0:
+                return
+            total = self._count(context, phase)[1]
+            if not started:
+                self._watcher.phase_started(context.number, phase, total)
+                started = True
+            self._wait(context, phase, lock)
+
+    def _plan_if_idle(self, context: Context, phase: str) -> int:
+        """Items left to wait for: those standing open (a driver died), or newly planned ones."""
+        with transaction(self._engine) as session:
+            standing = open_items(session, context.iteration_id, phase)
+            if standing:
+                return standing
+            planned = PLANNED[phase](session, context)
+        if planned:
+            _, total, left = self._count(context, phase)
+            assert left, f"phase {phase} planned {planned} records and no work item"
+            with transaction(self._engine) as session:
+                session.execute(
+                    update(IterationPhase)
+                    .where(
+                        IterationPhase.iteration_id == context.iteration_id,
+                        IterationPhase.phase == phase,
+                    )
+                    .values(total=total)
+                )
+        return planned
+
+    def _wait(self, context: Context, phase: str, lock: RunLock) -> None:
+        """Until no item of the phase is open. Raises PhaseFailed, Stopped, RunLocked."""
+        while True:
+            if self._stop.is_set():
+                raise Stopped(f"stopped in iteration {context.number}, phase {phase}")
+            lock.check()
+            with transaction(self._engine) as session:
+                expire_leases(
+                    session,
+                    context.iteration_id,
+                    item_attempts=context.config.ledger.item_attempts,
+                )
+                fatal = fatal_error(session, context.iteration_id, phase)
+                bells = to_ring(session, context.iteration_id, phase)
+            if fatal is not None:
+                raise PhaseFailed(
+                    f"iteration {context.number}, phase {phase}: {fatal}",
+                    hint=f"Mend it and run again: comd iterate {context.config.name}",
+                )
+            for item_id, role in bells:
+                self._workforce.ring(item_id, role)
+            self._workforce.tend()
+            done, total, left = self._count(context, phase)
+            self._watcher.phase_progress(context.number, phase, done, total)
+            if left == 0:
+                return
+            time.sleep(self._poll_seconds)
+
+    def _count(self, context: Context, phase: str) -> tuple[int, int, int]:
+        """(records done, records in all, items open); an item without records counts as one."""
+        records = func.greatest(func.cardinality(WorkItem.subject_ids), 1)
+        with transaction(self._engine) as session:
+            row = session.execute(
+                select(
+                    func.coalesce(func.sum(records).filter(WorkItem.state == "done"), 0),
+                    func.coalesce(
+                        func.sum(records).filter(WorkItem.state.in_(("done", "pending", "leased"))),
+                        0,
+                    ),
+                    func.count().filter(WorkItem.state.in_(("pending", "leased"))),
+                ).where(WorkItem.iteration_id == context.iteration_id, WorkItem.phase == phase)
+            ).one()
+        return int(row[0]), int(row[1]), int(row[2])
+
+    def _advance(self, context: Context, phase: str) -> str | None:
+        """Settle what the phase leaves to the driver, and step to the next: one transaction."""
+        order = phases_of(context.config, context.number)
+        following = order[order.index(phase) + 1 :]
+        with transaction(self._engine) as session:
+            settle = SETTLED.get(phase)
+            note = settle(session, context) if settle else None
+            session.execute(
+                update(IterationPhase)
+                .where(
+                    IterationPhase.iteration_id == context.iteration_id,
+                    IterationPhase.phase == phase,
+                )
+                .values(finished_at=func.clock_timestamp(), note=note)
+            )
+            session.execute(
+                update(Iteration)
+                .where(Iteration.id == context.iteration_id, Iteration.phase == phase)
+                .values(
+                    phase=following[0] if following else "done",
+                    finished_at=None if following else func.clock_timestamp(),
+                )
+            )
+        return note

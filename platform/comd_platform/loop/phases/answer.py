@@ -1,0 +1,34 @@
+"""Answer: the tuned student answers all of the cache pool (section 3.3.2)."""
+
+from __future__ import annotations
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from comd_platform.ledger import plan_items
+from comd_platform.loop.context import Context, cache_pool_ids, quarantined
+from comd_platform.tables import Answer, Instruction
+
+
+def plan(session: Session, context: Context) -> int:
+    """Work items for what this student has not answered; returns how many records."""
+    answered = select(Answer.instruction_id).where(Answer.model_id == context.student)
+    subjects = session.scalars(
+        select(Instruction.id)
+        .where(
+            Instruction.id.in_(cache_pool_ids(context.pool_id)),
+            Instruction.id.not_in(answered),
+            Instruction.id.not_in(quarantined(context, "answer")),
+        )
+        .order_by(Instruction.key)
+    ).all()
+    plan_items(
+        session,
+        iteration_id=context.iteration_id,
+        phase="answer",
+        role="student",
+        subject_ids=subjects,
+        batch=context.config.student.batch,
+        model_id=context.student,
+    )
+    return len(subjects)

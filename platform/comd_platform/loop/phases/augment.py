@@ -1,0 +1,38 @@
+"""Augment: every chosen source gets one new instruction written after it (section 3.3.3)."""
+
+from __future__ import annotations
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from comd_platform.ledger import plan_items
+from comd_platform.loop.context import Context, quarantined
+from comd_platform.tables import Augmentation, Instruction, Selection
+
+
+def plan(session: Session, context: Context) -> int:
+    """Work items for the sources that the augmentor has not answered; returns how many sources."""
+    written = select(Augmentation.source_instruction_id).where(
+        Augmentation.pool_id == context.pool_id,
+        Augmentation.augmentor_id == context.augmentor_model_id,
+    )
+    subjects = session.scalars(
+        select(Selection.instruction_id)
+        .join(Instruction, Instruction.id == Selection.instruction_id)
+        .where(
+            Selection.pool_id == context.pool_id,
+            Selection.instruction_id.not_in(written),
+            Selection.instruction_id.not_in(quarantined(context, "augment")),
+        )
+        .order_by(Instruction.key)
+    ).all()
+    plan_items(
+        session,
+        iteration_id=context.iteration_id,
+        phase="augment",
+        role="augmentor",
+        subject_ids=subjects,
+        batch=context.config.augmentor.batch,
+        model_id=context.augmentor_model_id,
+    )
+    return len(subjects)

@@ -1,0 +1,137 @@
+"""Tune: the plan of one training run, down to the last turn (sections 3.1 and 3.3.1)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from comd_platform.db.arrays import among
+from comd_platform.db.copy import copy_rows
+from comd_platform.loop.context import Context
+from comd_platform.loop.tuning_set import tuning_set
+from comd_platform.method.dialogues import SingleTurn, merge_turns
+from comd_platform.models import role_model
+from comd_platform.runs import RunError
+from comd_platform.tables import Answer, Instruction, Iteration, Model, TrainingRun, WorkItem
+
+_COLUMNS = ("instruction_id", "answer_id", "dialogue", "turn", "image_position", "reason")
+_TYPES = ("int8", "int8", "int8", "text", "int8", "text", "text")
+
+
+@dataclass(frozen=True, slots=True)
+class _Example:
+    instruction_id: int
+    answer_id: int
+    dialogue: str
+    turn: int
+    image_position: str
+    reason: str
+
+
+def plan(session: Session, context: Context) -> int:
+    """The training run with its examples, and the one work item for it; 0 when it is done.
+
+    Raises RunError when no instruction has an answer to learn from.
+    """
+    standing = session.scalar(
+        select(TrainingRun).where(TrainingRun.iteration_id == context.iteration_id)
+    )
+    if standing is None:
+        standing = _plan_training(session, context)
+    if standing.state == "done":
+        return 0
+    standing.state, standing.error = "planned", None
+    session.add(
+        WorkItem(iteration_id=context.iteration_id, phase="tune", role="trainer", subject_ids=[])
+    )
+    session.flush()
+    return 1
+
+
+def base_model(session: Session, context: Context) -> int:
+    """The student to start from: the parent iteration's, or the untuned one."""
+    if context.parent_id is None:
+        return role_model(session, context.config, "student")
+    parent = session.get_one(Iteration, context.parent_id)
+    assert parent.student_model_id is not None  # iterations start from finished ones
+    return parent.student_model_id
+
+
+def _plan_training(session: Session, context: Context) -> TrainingRun:
+    seed = context.seed("tune")
+    digest = hashlib.sha256()
+    examples = list(_examples(session, context, seed, digest))
+    if not examples:
+        raise RunError(
+            f"iteration {context.number} has nothing to tune on: no instruction has an answer",
+            hint="comd failures shows why the teacher answered none.",
+        )
+    base_id = base_model(session, context)
+    hyperparameters = context.config.training.hyperparameters().model_dump(mode="json")
+    told = {
+        "base": session.get_one(Model, base_id).fingerprint,
+        "hyperparameters": hyperparameters,
+        "seed": seed,
+    }
+    digest.update(json.dumps(told, sort_keys=True).encode())
+    training = TrainingRun(
+        iteration_id=context.iteration_id,
+        key=digest.hexdigest(),
+        base_model_id=base_id,
+        objective=context.config.training.objective,
+        config=hyperparameters,
+        seed=seed,
+    )
+    session.add(training)
+    session.flush()
+    copy_rows(
+        session,
+        "training_example",
+        ("training_run_id", *_COLUMNS),
+        ((training.id, *(getattr(row, name) for name in _COLUMNS)) for row in examples),
+        _TYPES,
+    )
+    return training
+
+
+def _examples(
+    session: Session, context: Context, seed: int, digest: hashlib._Hash
+) -> Iterator[_Example]:
+    """The single turns of one image merged into dialogues; text-only ones stand alone."""
+    reasons = tuning_set(session, context)
+    rows = session.execute(
+        select(
+            Instruction.id,
+            Instruction.key,
+            Instruction.image_id,
+            Instruction.text,
+            Answer.id.label("answer_id"),
+            Answer.text.label("answer"),
+        )
+        .join(
+            Answer,
+            (Answer.instruction_id == Instruction.id)
+            & (Answer.model_id == context.teacher_model_id),
+        )
+        .where(among(Instruction.id, reasons))
+        .order_by(Instruction.key)
+    ).all()
+    by_image: dict[int | str, list[SingleTurn]] = defaultdict(list)
+    found = {row.key: row for row in rows}
+    for row in rows:
+        by_image[row.image_id or row.key].append(SingleTurn(row.key, row.text, row.answer))
+    for turns in by_image.values():
+        for dialogue in merge_turns(turns, seed, context.config.pools.max_turns):
+            name = dialogue.turns[0].key
+            position = "before" if dialogue.image_first else "after"
+            for number, turn in enumerate(dialogue.turns, start=1):
+                row = found[turn.key]
+                said = json.dumps([name, number, position, turn.question, turn.answer])
+                digest.update(said.encode())
+                yield _Example(row.id, row.answer_id, name, number, position, reasons[row.id])

@@ -1,0 +1,34 @@
+"""Which instructions an iteration tunes on, and why each is among them."""
+
+from __future__ import annotations
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from comd_platform.loop.context import Context, cache_pool_ids
+from comd_platform.method.seeds import rank_key
+from comd_platform.tables import Instruction
+
+
+def tuning_set(session: Session, context: Context) -> dict[int, str]:
+    """Instruction id -> reason, by `pools.mode`.
+
+    replace: what was born in the iteration's pool (the paper). accumulate: all of the cache pool.
+    replay: the new ones and a seeded share of the older ones.
+    """
+    born = session.scalars(select(Instruction.id).where(Instruction.pool_id == context.pool_id))
+    result = dict.fromkeys(born, "tuning_pool")
+    if context.config.pools.mode == "replace":
+        return result
+    older = session.execute(
+        select(Instruction.id, Instruction.key).where(
+            Instruction.id.in_(cache_pool_ids(context.pool_id)),
+            Instruction.pool_id != context.pool_id,
+        )
+    ).all()
+    if context.config.pools.mode == "accumulate":
+        return result | dict.fromkeys((row.id for row in older), "accumulated")
+    seed = context.seed("replay")
+    ranked = sorted(older, key=lambda row: rank_key(seed, row.key))
+    kept = ranked[: round(len(ranked) * context.config.pools.replay_share)]
+    return result | dict.fromkeys((row.id for row in kept), "replayed")

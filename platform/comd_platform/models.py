@@ -1,0 +1,113 @@
+"""Model rows: what is said depends on weights, engine, sampling and prompt, so all four are named."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from comd_platform.config.engines import EngineConfig
+from comd_platform.config.run import Role, RunConfig, SamplingConfig
+from comd_platform.method.prompts import Prompt, load_prompt
+from comd_platform.tables import Checkpoint, Model, TrainingRun
+from comd_platform.tables import Prompt as PromptRow
+
+_SAMPLE_BYTES = 1 << 20
+
+
+def role_model(
+    session: Session, config: RunConfig, role: Role, checkpoint: Checkpoint | None = None
+) -> int:
+    """The model row of a role; of the student's `checkpoint` where one is given."""
+    section = config.role(role)
+    prompt = load_prompt(role, section.prompt)
+    return ensure_model(
+        session, config.engine(role), section.sampling, prompt, section.system, checkpoint
+    )
+
+
+def evaluation_model(
+    session: Session, config: RunConfig, role: Role, checkpoint: Checkpoint | None = None
+) -> int:
+    """The model row that answers benchmarks: the student's prompt, the evaluation's sampling."""
+    sampling = SamplingConfig(
+        temperature=config.evaluation.temperature, max_new_tokens=config.evaluation.max_new_tokens
+    )
+    prompt = load_prompt("student", config.student.prompt)
+    return ensure_model(
+        session, config.engine(role), sampling, prompt, config.role(role).system, checkpoint
+    )
+
+
+def ensure_model(
+    session: Session,
+    engine: EngineConfig,
+    sampling: SamplingConfig,
+    prompt: Prompt,
+    system: str | None,
+    checkpoint: Checkpoint | None = None,
+) -> int:
+    """The id of the row with this fingerprint, made where it is new."""
+    identity = engine.identity()
+    revision = getattr(engine, "revision", None) or directory_digest(Path(engine.model))
+    if checkpoint is not None:
+        training = session.get_one(TrainingRun, checkpoint.training_run_id)
+        identity = {**identity, "model": f"checkpoint:{training.key}", "revision": None}
+        revision = checkpoint.weights_sha256
+    said = sampling.model_dump(mode="json") | {"system": system}
+    fingerprint = _hash(
+        {"identity": identity, "revision": revision, "sampling": said, "prompt": prompt.hash}
+    )
+    known = session.scalar(select(Model.id).where(Model.fingerprint == fingerprint))
+    if known is not None:
+        return known
+    session.execute(
+        insert(PromptRow)
+        .values(hash=prompt.hash, role=prompt.role, template=prompt.template)
+        .on_conflict_do_nothing()
+    )
+    session.execute(
+        insert(Model)
+        .values(
+            fingerprint=fingerprint,
+            uri=str(identity["model"]),
+            revision=revision,
+            engine=engine.engine,
+            identity=identity,
+            sampling=said,
+            prompt_hash=prompt.hash,
+            checkpoint_id=checkpoint.id if checkpoint else None,
+        )
+        .on_conflict_do_nothing(index_elements=["fingerprint"])
+    )
+    return session.scalars(select(Model.id).where(Model.fingerprint == fingerprint)).one()
+
+
+def directory_digest(directory: Path) -> str | None:
+    """A quick digest of a local model's files, so that other weights at the same path are another
+    model; None where there is no such directory on this machine (a hub id).
+
+    Of each file: name, size, first and last mebibyte. Hashing 26 GB would take minutes.
+    """
+    if not directory.is_dir():
+        return None
+    digest = hashlib.sha256()
+    for path in sorted(directory.iterdir()):
+        if path.suffix not in {".safetensors", ".json", ".jinja", ".model"}:
+            continue
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            head = file.read(_SAMPLE_BYTES)
+            file.seek(max(0, size - _SAMPLE_BYTES))
+            tail = file.read(_SAMPLE_BYTES)
+        digest.update(f"{path.name}:{size}:".encode() + head + tail)
+    return digest.hexdigest()
+
+
+def _hash(document: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,125 @@
+"""One row an iteration: how the pools grew, what was difficult, how far the judge can be trusted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy.orm import Session
+
+from comd_platform.reports.query import rows
+
+
+@dataclass(frozen=True, slots=True)
+class IterationRow:
+    """One iteration of a run. Shares lie in [0, 1], scores in [1, 10]; None where nothing is known.
+
+    `difficult_share` is of the scored instructions; `accepted_share` of the sources that were asked
+    for a new instruction; `flip_share` of the pairs read in both orders (the orders disagree on who
+    is better). `unreadable_share` is of the assessor's replies. wins, ties and losses are the
+    student's. `shared`: made by the run that this one branched from.
+    """
+
+    iteration: int
+    iteration_id: int
+    shared: bool
+    phase: str
+    tuning_pool: int
+    cache_pool: int
+    sources: int
+    generated: int
+    accepted: int
+    accepted_share: float | None
+    difficult: int
+    easy: int
+    unscored: int
+    difficult_share: float | None
+    teacher_score: float | None
+    student_score: float | None
+    wins: int
+    ties: int
+    losses: int
+    pairs: int
+    flips: int
+    flip_share: float | None
+    unreadable_share: float | None
+    trained_examples: int | None
+    trained_steps: int | None
+    final_loss: float | None
+
+
+_SUMMARY = """
+SELECT
+    s.iteration,
+    s.iteration_id,
+    s.shared,
+    s.phase,
+    s.tuning_pool,
+    s.cache_pool,
+    s.sources_difficult + s.sources_easy + s.sources_random AS sources,
+    s.generated,
+    s.accepted,
+    s.accepted::double precision
+        / nullif(s.sources_difficult + s.sources_easy + s.sources_random, 0) AS accepted_share,
+    s.difficult,
+    s.easy,
+    s.unscored,
+    s.difficult::double precision / nullif(s.difficult + s.easy, 0) AS difficult_share,
+    s.teacher_score,
+    s.student_score,
+    s.wins,
+    s.ties,
+    s.losses,
+    coalesce(h.pairs, 0) AS pairs,
+    coalesce(h.flips, 0) AS flips,
+    h.flips::double precision / nullif(h.pairs - h.one_order - h.unscored, 0) AS flip_share,
+    h.unreadable::double precision / nullif(h.replies, 0) AS unreadable_share,
+    s.trained_examples,
+    s.trained_steps,
+    s.final_loss
+FROM iteration_summary AS s
+LEFT JOIN judge_health AS h ON h.run_id = s.run_id AND h.iteration_id = s.iteration_id
+WHERE s.run_id = :run_id
+ORDER BY s.iteration
+"""
+
+
+def run_summary(session: Session, run_id: int) -> list[IterationRow]:
+    """Every iteration of a run, those before its branch included."""
+    return rows(session, IterationRow, _SUMMARY, run_id=run_id)
+
+
+@dataclass(frozen=True, slots=True)
+class MeanScoreRow:
+    """What one iteration's assessment amounts to; scores in [1, 10], over the scored instructions."""
+
+    iteration: int
+    shared: bool
+    threshold: float
+    scored: int
+    unscored: int
+    difficult: int
+    teacher_score: float | None
+    student_score: float | None
+
+
+_MEANS = """
+SELECT
+    run_iteration.iteration,
+    run_iteration.shared,
+    run_iteration.threshold,
+    count(difficulty) AS scored,
+    count(*) - count(difficulty) AS unscored,
+    count(*) FILTER (WHERE difficulty >= threshold AND threshold < 1) AS difficult,
+    avg(teacher_score) AS teacher_score,
+    avg(student_score) AS student_score
+FROM run_iteration
+JOIN assessment USING (iteration_id)
+WHERE run_iteration.run_id = :run_id
+GROUP BY 1, 2, 3
+ORDER BY 1
+"""
+
+
+def mean_scores(session: Session, run_id: int) -> list[MeanScoreRow]:
+    """The assessed iterations only, and nothing that reads judgements: quick enough to poll."""
+    return rows(session, MeanScoreRow, _MEANS, run_id=run_id)

@@ -1,0 +1,133 @@
+"""Runs and branches: making them, finding them, and the chain of iterations they stand on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from sqlalchemy import column, select, table
+from sqlalchemy.orm import Session
+
+from comd_platform.config.load import parse_config
+from comd_platform.config.run import RunConfig
+from comd_platform.errors import ComdError
+from comd_platform.tables import Image, Instruction, Iteration, Pool, Run
+
+
+class RunError(ComdError):
+    """A run that does not exist, cannot be made, or cannot go on."""
+
+
+def create_run(session: Session, config: RunConfig) -> Run:
+    """A new run from an imported pool. Raises RunError: name taken, no such pool, pictures missing.
+
+    Making the same run again from the same config gives the one that stands.
+    """
+    document = config.model_dump(mode="json")
+    standing = session.scalar(select(Run).where(Run.name == config.name))
+    if standing is not None:
+        if standing.config == document:
+            return standing
+        raise RunError(
+            f"a run named {config.name!r} exists with another config",
+            hint="Choose another name, or branch: comd run branch",
+        )
+    pool = _root_pool(session, config.pool)
+    run = Run(name=config.name, seed=config.seed, pool_id=pool.id, config=document)
+    session.add(run)
+    session.flush()
+    return run
+
+
+def branch_run(
+    session: Session, base: Run, *, name: str, at: int, overrides: Iterable[str] = ()
+) -> Run:
+    """A run that shares `base`'s iterations up to `at` and goes on with other settings.
+
+    Raises RunError when that iteration is not finished, or the name is taken by something else.
+    """
+    shared = next((found for found in chain(session, base) if found.number == at), None)
+    if shared is None or shared.phase != "done":
+        raise RunError(
+            f"run {base.name!r} has no finished iteration {at} to branch from",
+            hint=f"Run: comd iterate {base.name}",
+        )
+    config = parse_config(base.config | {"name": name}, overrides, origin=f"branch of {base.name}")
+    document = config.model_dump(mode="json")
+    standing = session.scalar(select(Run).where(Run.name == name))
+    if standing is not None:
+        if standing.config == document and standing.base_iteration_id == shared.id:
+            return standing
+        raise RunError(f"a run named {name!r} exists with another config or base")
+    if config.pool != base.config["pool"]:
+        raise RunError("a branch shares the seed pool of its base; --set pool=… cannot change it")
+    run = Run(
+        name=name,
+        seed=config.seed,
+        pool_id=base.pool_id,
+        parent_id=base.id,
+        base_iteration_id=shared.id,
+        config=document,
+    )
+    session.add(run)
+    session.flush()
+    return run
+
+
+def find_run(session: Session, name: str) -> Run:
+    """A run by name. Raises RunError naming those that exist."""
+    run = session.scalar(select(Run).where(Run.name == name))
+    if run is None:
+        names = session.scalars(select(Run.name).order_by(Run.id.desc()).limit(10)).all()
+        known = ", ".join(names) if names else "none yet"
+        raise RunError(f"no run named {name!r} (there are: {known})", hint="comd run create CONFIG")
+    return run
+
+
+def run_config(run: Run) -> RunConfig:
+    """The run's config as it was checked when the run was made."""
+    return parse_config(run.config, origin=f"the config of run {run.name}")
+
+
+def chain(session: Session, run: Run) -> list[Iteration]:
+    """The run's iterations in order, those shared with its base included."""
+    view = table("run_iteration", column("run_id"), column("iteration_id"))
+    return list(
+        session.scalars(
+            select(Iteration)
+            .join(view, Iteration.id == view.c.iteration_id)
+            .where(view.c.run_id == run.id)
+            .order_by(Iteration.number)
+        )
+    )
+
+
+def missing_images(session: Session, pool_id: int) -> list[str]:
+    """Names of up to 5 pictures that instructions of the pool still wait for."""
+    return [
+        str(source)
+        for source in session.scalars(
+            select(Image.source)
+            .join(Instruction, Instruction.image_id == Image.id)
+            .where(Instruction.pool_id == pool_id, Image.state == "missing")
+            .distinct()
+            .limit(5)
+        )
+    ]
+
+
+def _root_pool(session: Session, name: str) -> Pool:
+    pool = session.scalar(select(Pool).where(Pool.name == name))
+    if pool is None:
+        names = session.scalars(select(Pool.name).where(Pool.name.is_not(None))).all()
+        known = ", ".join(str(found) for found in names) if names else "none yet"
+        raise RunError(
+            f"no pool named {name!r} (there are: {known})",
+            hint="Import one: comd import llava FILE --images DIR",
+        )
+    waiting = missing_images(session, pool.id)
+    if waiting:
+        raise RunError(
+            f"pool {name!r} waits for pictures: {', '.join(waiting)}…",
+            hint="Bring them: comd import images DIR",
+        )
+    return pool

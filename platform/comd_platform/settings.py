@@ -1,0 +1,53 @@
+"""Where this machine keeps things, and which servers it talks to: environment variables only."""
+
+from __future__ import annotations
+
+import os
+from functools import lru_cache
+from pathlib import Path
+
+import platformdirs
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+_ROOT_HOME = Path("/var/lib/comd")
+
+
+def default_home() -> Path:
+    """The user's data directory; for root `/var/lib/comd`, since the embedded PostgreSQL then runs
+    as another user, who must not be let into root's home."""
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        return _ROOT_HOME
+    return platformdirs.user_data_path("comd")
+
+
+class Settings(BaseSettings):
+    """`COMD_*` environment variables. Secrets (the URLs may hold passwords) are never printed."""
+
+    model_config = SettingsConfigDict(env_prefix="COMD_", extra="ignore")
+
+    home: Path = Field(default_factory=default_home, description="Data directory of this machine.")
+    database_url: SecretStr | None = Field(
+        None, description="postgresql://… ; unset: the embedded PostgreSQL under the home."
+    )
+    broker_url: SecretStr | None = Field(
+        None, description="redis://… or amqp://… ; unset: pgmq on the same PostgreSQL."
+    )
+    images: Path | None = Field(None, description="Image root; default HOME/images.")
+    artifacts: Path | None = Field(
+        None, description="Training sets and checkpoints; default HOME/artifacts. Shared by nodes."
+    )
+
+    @property
+    def image_root(self) -> Path:
+        return (self.images or self.home / "images").absolute()
+
+    @property
+    def artifact_root(self) -> Path:
+        return (self.artifacts or self.home / "artifacts").absolute()
+
+
+@lru_cache(maxsize=1)
+def get_settings() -> Settings:
+    """The process's settings, read once."""
+    return Settings()

@@ -1,0 +1,41 @@
+"""Every table, under the name that a user types in psql."""
+
+from comd_platform.tables.assessment import Assessment, Judgement
+from comd_platform.tables.augmentation import Augmentation, Selection
+from comd_platform.tables.base import Base
+from comd_platform.tables.data import Image, Instruction, Pool
+from comd_platform.tables.evaluation import Benchmark, Evaluation, EvaluationItem, EvaluationScore
+from comd_platform.tables.ledger import ROLES, Failure, Worker, WorkItem
+from comd_platform.tables.models import Answer, Model, Prompt
+from comd_platform.tables.runs import PHASES, Iteration, IterationPhase, Run
+from comd_platform.tables.training import Checkpoint, TrainingExample, TrainingMetric, TrainingRun
+
+__all__ = [
+    "PHASES",
+    "ROLES",
+    "Answer",
+    "Assessment",
+    "Augmentation",
+    "Base",
+    "Benchmark",
+    "Checkpoint",
+    "Evaluation",
+    "EvaluationItem",
+    "EvaluationScore",
+    "Failure",
+    "Image",
+    "Instruction",
+    "Iteration",
+    "IterationPhase",
+    "Judgement",
+    "Model",
+    "Pool",
+    "Prompt",
+    "Run",
+    "Selection",
+    "TrainingExample",
+    "TrainingMetric",
+    "TrainingRun",
+    "WorkItem",
+    "Worker",
+]

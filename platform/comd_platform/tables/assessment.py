@@ -1,0 +1,87 @@
+"""What the assessor said, and what it amounts to (section 3.3.2, eq. 5 and 6)."""
+
+from __future__ import annotations
+
+from sqlalchemy import CheckConstraint, Computed, Double, ForeignKey, Index, UniqueConstraint, text
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.types import Text
+
+from comd_platform.tables.base import Base, CreatedAt, Id, one_of
+
+_DIFFICULTY = "(abs(student_score - teacher_score) + 1) / greatest(student_score, teacher_score)"
+
+
+class Judgement(Base):
+    """One reply of the assessor; the raw text is always kept.
+
+    The scores lie in [1, 10]; `clamped` says that the judge wrote a number outside. Each order has at
+    most one readable reply: asking stops there.
+    """
+
+    __tablename__ = "judgement"
+    __table_args__ = (
+        UniqueConstraint(
+            "teacher_answer_id", "student_answer_id", "assessor_id", "position", "attempt"
+        ),
+        one_of("position", "teacher_first", "student_first"),
+        one_of("status", "read", "clamped", "unreadable"),
+        CheckConstraint("attempt >= 1", name="attempt_positive"),
+        CheckConstraint(
+            "teacher_score BETWEEN 1 AND 10 AND student_score BETWEEN 1 AND 10",
+            name="scores_in_range",
+        ),
+        CheckConstraint(
+            "(status = 'unreadable') = (teacher_score IS NULL)"
+            " AND (teacher_score IS NULL) = (student_score IS NULL)",
+            name="unreadable_has_no_scores",
+        ),
+        Index("ix_judgement_student_answer_id_assessor_id", "student_answer_id", "assessor_id"),
+        Index(
+            "uq_judgement_readable",
+            "teacher_answer_id",
+            "student_answer_id",
+            "assessor_id",
+            "position",
+            unique=True,
+            postgresql_where=text("status <> 'unreadable'"),
+        ),
+    )
+
+    id: Mapped[Id]
+    teacher_answer_id: Mapped[int] = mapped_column(ForeignKey("answer.id"))
+    student_answer_id: Mapped[int] = mapped_column(ForeignKey("answer.id"))
+    assessor_id: Mapped[int] = mapped_column(ForeignKey("model.id"), index=True)
+    position: Mapped[str]
+    attempt: Mapped[int]
+    raw: Mapped[str]
+    teacher_score: Mapped[float | None] = mapped_column(Double)
+    student_score: Mapped[float | None] = mapped_column(Double)
+    status: Mapped[str]
+    created_at: Mapped[CreatedAt]
+
+
+class Assessment(Base):
+    """One instruction of the cache pool in one iteration. Unscored: no scores, and a flag why."""
+
+    __tablename__ = "assessment"
+    __table_args__ = (
+        CheckConstraint(
+            "teacher_score BETWEEN 1 AND 10 AND student_score BETWEEN 1 AND 10",
+            name="scores_in_range",
+        ),
+        CheckConstraint(
+            "(teacher_score IS NULL) = (student_score IS NULL)", name="both_scores_or_none"
+        ),
+        CheckConstraint("difficulty > 0 AND difficulty <= 1", name="difficulty_in_range"),
+        Index("ix_assessment_iteration_id_difficulty", "iteration_id", "difficulty"),
+        Index("ix_assessment_instruction_id", "instruction_id"),
+    )
+
+    iteration_id: Mapped[int] = mapped_column(ForeignKey("iteration.id"), primary_key=True)
+    instruction_id: Mapped[int] = mapped_column(ForeignKey("instruction.id"), primary_key=True)
+    teacher_score: Mapped[float | None] = mapped_column(Double)
+    student_score: Mapped[float | None] = mapped_column(Double)
+    flags: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
+    difficulty: Mapped[float | None] = mapped_column(Double, Computed(_DIFFICULTY, persisted=True))
+    selection_score: Mapped[float | None] = mapped_column(Double)

@@ -1,0 +1,66 @@
+"""Who spoke: prompts, models, and what they answered."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import CheckConstraint, ForeignKey, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from comd_platform.tables.base import Base, CreatedAt, Id, one_of
+
+
+class Prompt(Base):
+    """A prompt template, kept whole under its sha256, so that no node needs the file it came from."""
+
+    __tablename__ = "prompt"
+    __table_args__ = (one_of("role", "teacher", "student", "assessor", "augmentor"),)
+
+    hash: Mapped[str] = mapped_column(primary_key=True)
+    role: Mapped[str]
+    template: Mapped[str]
+    created_at: Mapped[CreatedAt]
+
+
+class Model(Base):
+    """A way of speaking: weights, engine, sampling and prompt together, named by a fingerprint.
+
+    A student's checkpoint is a model too; then `uri` is `checkpoint:KEY` and `checkpoint_id` is set.
+    """
+
+    __tablename__ = "model"
+
+    id: Mapped[Id]
+    fingerprint: Mapped[str] = mapped_column(unique=True)
+    uri: Mapped[str]
+    revision: Mapped[str | None]
+    engine: Mapped[str]
+    identity: Mapped[dict[str, Any]]
+    sampling: Mapped[dict[str, Any]]
+    prompt_hash: Mapped[str] = mapped_column(ForeignKey("prompt.hash"))
+    checkpoint_id: Mapped[int | None] = mapped_column(
+        ForeignKey("checkpoint.id", use_alter=True), index=True
+    )
+    created_at: Mapped[CreatedAt]
+
+
+class Answer(Base):
+    """What a model said to an instruction; said once, used by every iteration and branch."""
+
+    __tablename__ = "answer"
+    __table_args__ = (
+        UniqueConstraint("instruction_id", "model_id"),
+        one_of("finish_reason", "stop", "length"),
+        CheckConstraint(
+            "prompt_tokens >= 0 AND completion_tokens >= 0", name="tokens_not_negative"
+        ),
+    )
+
+    id: Mapped[Id]
+    instruction_id: Mapped[int] = mapped_column(ForeignKey("instruction.id"))
+    model_id: Mapped[int] = mapped_column(ForeignKey("model.id"), index=True)
+    text: Mapped[str]
+    finish_reason: Mapped[str]
+    prompt_tokens: Mapped[int] = mapped_column(server_default="0")
+    completion_tokens: Mapped[int] = mapped_column(server_default="0")
+    created_at: Mapped[CreatedAt]

@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import comd_migrations
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from comd_platform.db.engine import DatabaseError, make_engine
+from comd_platform.tables import Base
+from sqlalchemy import URL, CheckConstraint, Engine, inspect, text
+
+
+def test_models_and_migrations_describe_the_same_schema(engine: Engine) -> None:
+    with engine.connect() as connection:
+        context = MigrationContext.configure(
+            connection, opts={"compare_type": True, "compare_server_default": True}
+        )
+        assert compare_metadata(context, Base.metadata) == []
+
+
+def test_check_constraints_of_models_and_database_agree(engine: Engine) -> None:
+    # Alembic does not compare check constraints, so their names are compared here.
+    inspector = inspect(engine)
+    for table in Base.metadata.sorted_tables:
+        declared = {
+            str(check.name)
+            for check in table.constraints
+            if isinstance(check, CheckConstraint)
+        }
+        found = {check["name"] for check in inspector.get_check_constraints(table.name)}
+        assert declared == found, table.name
+
+
+def test_an_empty_database_goes_up_down_and_up_again(empty_database: URL) -> None:
+    engine = make_engine(empty_database)
+    assert comd_migrations.status(engine).pending == ("0001",)
+    with pytest.raises(DatabaseError, match="revision none") as error:
+        comd_migrations.require_current(engine)
+    assert error.value.hint == "Run: comd db upgrade"
+    comd_migrations.upgrade(engine)
+    comd_migrations.require_current(engine)
+    comd_migrations.downgrade(engine, "base")
+    assert inspect(engine).get_table_names() == ["alembic_version"]
+    assert inspect(engine).get_view_names() == []
+    comd_migrations.upgrade(engine)
+    assert comd_migrations.status(engine).pending == ()
+    engine.dispose()
+
+
+def test_a_database_from_a_newer_comd_is_refused(engine: Engine) -> None:
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(DatabaseError, match="9999, which this version of comd does not know"):
+        comd_migrations.status(engine)
+
+
+def test_every_foreign_key_has_an_index_that_leads_with_it(engine: Engine) -> None:
+    """Deleting or joining from the parent must never scan the child."""
+    small = {
+        "iteration.teacher_model_id",
+        "iteration.assessor_model_id",
+        "model.prompt_hash",
+        "iteration.augmentor_model_id",
+    }
+    inspector = inspect(engine)
+    for table in inspector.get_table_names():
+        leading = {index["column_names"][0] for index in inspector.get_indexes(table)}
+        leading |= {unique["column_names"][0] for unique in inspector.get_unique_constraints(table)}
+        leading.add((inspector.get_pk_constraint(table)["constrained_columns"] or [None])[0])
+        for key in inspector.get_foreign_keys(table):
+            column = key["constrained_columns"][0]
+            assert column in leading or f"{table}.{column}" in small, f"{table}.{column}"

@@ -1,0 +1,156 @@
+"""Dialogues to tensors: text, pictures and labels, through the model's processor."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image
+
+from comd_training.examples import Dialogue
+from comd_training.failures import ConfigurationError, TrainingDataError
+from comd_training.kept import Kept
+from comd_training.masking import IGNORED, Rendered, render, token_labels
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A dialogue as a batch takes it; without loss where it only fills the last batch up."""
+
+    dialogue: Dialogue
+    carries_loss: bool
+
+
+class Dialogues:
+    """A map-style data set; index `~i` (negative) is dialogue i without loss (see order.py)."""
+
+    def __init__(self, dialogues: Sequence[Dialogue]) -> None:
+        self.dialogues = dialogues
+
+    def __len__(self) -> int:
+        return len(self.dialogues)
+
+    def __getitem__(self, index: int) -> Item:
+        if index < 0:
+            return Item(self.dialogues[~index], carries_loss=False)
+        return Item(self.dialogues[index], carries_loss=True)
+
+
+# Rough sizes of a rendered dialogue beside its text: spans, strings, the dialogue as a key.
+RENDERED_BYTES = 2000
+KEPT_BYTES = 128 * 2**20
+
+
+@dataclass(frozen=True)
+class Collator:
+    """Renders, tokenises, pads right and masks.
+
+    processor: of the model, with its chat template; `image_root`: what `Dialogue.image` is relative
+    to; `max_length`: tokens a dialogue, picture included; `stops`: masking.stop_tokens; the
+    rest: what is remembered between passes (rendering and decoding cost as much as a small model).
+    """
+
+    processor: Any
+    image_root: Path
+    max_length: int
+    stops: frozenset[str]
+    rendered: Kept[Rendered] = field(default_factory=lambda: Kept(KEPT_BYTES))
+    pictures: Kept[Image.Image] = field(default_factory=lambda: Kept(KEPT_BYTES))
+
+    def __call__(self, items: Sequence[Item]) -> dict[str, torch.Tensor]:
+        """`input_ids`, `attention_mask`, `labels` (B, T) and what else the processor gives.
+
+        Raises TrainingDataError naming the instructions, ConfigurationError for the processor.
+        """
+        dialogues = [item.dialogue for item in items]
+        rendered = [self.render(dialogue) for dialogue in dialogues]
+        encoded = self._encode(dialogues, rendered)
+        offsets = encoded.pop("offset_mapping")
+        expansions = encoded.pop("text_replacement_offsets", None) or [[] for _ in items]
+        input_ids = encoded["input_ids"]
+        stop_ids = frozenset(self.processor.tokenizer.convert_tokens_to_ids(sorted(self.stops)))
+        labels = []
+        for row, item in enumerate(items):
+            self._check_expansion(item.dialogue, expansions[row])
+            length = int(sum(encoded["attention_mask"][row]))
+            self._check_length(item.dialogue, length)
+            found = token_labels(
+                rendered[row], input_ids[row], offsets[row], expansions[row], stop_ids
+            )
+            labels.append(found if item.carries_loss else [IGNORED] * len(found))
+        tensors = {name: _tensor(value) for name, value in encoded.items()}
+        return tensors | {"labels": torch.tensor(labels, dtype=torch.long)}
+
+    def render(self, dialogue: Dialogue) -> Rendered:
+        """`masking.render` with this processor, remembered."""
+        return self.rendered.get(
+            dialogue,
+            lambda: render(self.processor, dialogue, self.stops),
+            lambda made: RENDERED_BYTES + 4 * len(made.text),
+        )
+
+    def _encode(self, dialogues: list[Dialogue], rendered: list[Rendered]) -> dict[str, Any]:
+        texts = [r.text for r in rendered]
+        pictures = [
+            [self.pictures.get(d.image, partial(self._picture, d), _picture_bytes)]
+            for d in dialogues
+            if d.image is not None
+        ]
+        bos = self.processor.tokenizer.bos_token
+        # What apply_chat_template does: a template that writes the first token itself is not given
+        # a second one by the tokenizer.
+        add_special = not (bos and texts[0].startswith(bos))
+        return dict(
+            self.processor(
+                text=texts,
+                images=pictures or None,
+                add_special_tokens=add_special,
+                padding=True,
+                padding_side="right",
+                return_offsets_mapping=True,
+                return_text_replacement_offsets=True,
+            )
+        )
+
+    def _picture(self, dialogue: Dialogue) -> Image.Image:
+        path = self.image_root / str(dialogue.image)
+        try:
+            with Image.open(path) as picture:
+                return picture.convert("RGB")
+        except (OSError, ValueError, Image.DecompressionBombError) as error:
+            raise TrainingDataError(
+                f"dialogue {dialogue.dialogue}: cannot read its picture {path}: {error}",
+                tuple(turn.instruction_key for turn in dialogue.turns),
+            ) from error
+
+    def _check_expansion(self, dialogue: Dialogue, expansions: Sequence[dict[str, Any]]) -> None:
+        if (dialogue.image is not None) != bool(expansions):
+            raise ConfigurationError(
+                f"the processor {type(self.processor).__name__} does not tell where it expanded "
+                "the image token, so answers cannot be found in its tokens"
+            )
+
+    def _check_length(self, dialogue: Dialogue, length: int) -> None:
+        if length > self.max_length:
+            # Right padding: what is cut is the end, so the last answer would lose its stop token.
+            raise TrainingDataError(
+                f"dialogue {dialogue.dialogue} has {length} tokens, max_length is "
+                f"{self.max_length}: its last answer would be cut off",
+                (dialogue.turns[-1].instruction_key,),
+            )
+
+
+def _picture_bytes(picture: Image.Image) -> int:
+    return 1000 + 3 * picture.width * picture.height
+
+
+def _tensor(value: Any) -> torch.Tensor:
+    if isinstance(value, torch.Tensor):
+        return value
+    if isinstance(value, list) and value and hasattr(value[0], "shape"):
+        return torch.stack([torch.as_tensor(part) for part in value])
+    return torch.as_tensor(value)

@@ -1,0 +1,77 @@
+"""DeepSpeed as comd uses it: its configuration, and a start that needs neither MPI nor a compiler.
+
+Without rank variables DeepSpeed asks for mpi4py. On its first use of a process group on a CPU it
+compiles a shared-memory operation (a minute, and a C++ compiler), after probing compilers for every
+operation it knows. Its own Adam is compiled too. None of this is needed: one host's ranks talk
+through gloo or NCCL and the optimizer is torch's AdamW.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+from typing import Any
+
+from comd_training.spec import TrainingSpec
+
+
+def set_rank_variables() -> tuple[int, int]:
+    """(rank, world size) from the environment; a lone process becomes rank 0 of 1.
+
+    Must run before deepspeed or accelerate is imported.
+    """
+    alone = {"RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "1", "MASTER_ADDR": "127.0.0.1"}
+    for name, value in alone.items():
+        os.environ.setdefault(name, value)
+    # Port 0: the store of a lone rank listens wherever there is room.
+    os.environ.setdefault("MASTER_PORT", "0")
+    return int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
+
+
+def choose_accelerator(device: str) -> None:
+    """Tell DeepSpeed what to run on instead of letting it look; before its first import."""
+    os.environ["DS_ACCELERATOR"] = device
+
+
+def without_compiled_operations() -> None:
+    """No probing for compilers, no shared-memory communication to compile (CPU only)."""
+    operations = importlib.import_module("deepspeed.ops")
+    known = importlib.import_module("deepspeed.ops.op_builder.all_ops").ALL_OPS
+    # Assigned before its first access, this keeps DeepSpeed from probing (a module __getattr__).
+    operations.__dict__["__compatible_ops__"] = dict.fromkeys(
+        [*known, "deepspeed_not_implemented"], False
+    )
+
+
+def without_compiler() -> None:
+    """torch.compile does nothing in this process; before the first import of torch.
+
+    Nothing here uses it, but DeepSpeed decorates functions of an optimizer that it imports on its
+    way, and that alone would load all of Inductor: more than a second of every start.
+    """
+    os.environ["TORCHDYNAMO_DISABLE"] = "1"
+
+
+def deepspeed_config(spec: TrainingSpec) -> dict[str, Any]:
+    """The whole DeepSpeed configuration; the optimizer and the schedule are the Trainer's."""
+    asked = spec.hyperparameters
+    micro, accumulation = asked.accumulation(spec.processes)
+    zero: dict[str, Any] = {
+        "stage": asked.zero_stage,
+        "contiguous_gradients": True,
+        "overlap_comm": spec.device == "cuda",
+    }
+    if asked.zero_stage == 3:
+        zero["stage3_gather_16bit_weights_on_model_save"] = True
+    return {
+        "train_batch_size": asked.batch_size,
+        "train_micro_batch_size_per_gpu": micro,
+        "gradient_accumulation_steps": accumulation,
+        "gradient_clipping": asked.max_grad_norm,
+        "zero_optimization": zero,
+        "zero_allow_untested_optimizer": True,
+        "bf16": {"enabled": asked.precision == "bf16"},
+        "fp16": {"enabled": asked.precision == "fp16"},
+        "steps_per_print": 2**31,
+        "wall_clock_breakdown": False,
+    }

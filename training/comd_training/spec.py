@@ -1,0 +1,83 @@
+"""What a training process is told: one JSON file, written by the worker, read by the subprocess."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
+
+from comd_platform.config.training import Hyperparameters
+
+__all__ = ["Hyperparameters", "TrainingSpec", "file_sha256"]
+
+
+class TrainingSpec(BaseModel):
+    """Everything the subprocess needs; it never opens the database."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    examples: Path = Field(description="Parquet, one dialogue a row (comd_training.examples).")
+    image_root: Path
+    model: str = Field(description="Directory or hub id the weights are read from.")
+    revision: str | None = None
+    output: Path = Field(
+        description="Directory of this training run; holds metrics and checkpoint."
+    )
+    seed: int = Field(ge=0, lt=2**63)
+    device: Literal["cpu", "cuda"] = "cpu"
+    processes: PositiveInt = Field(1, description="Ranks on this host.")
+    threads: PositiveInt | None = Field(
+        None, description="CPU threads a rank; unset: the CPUs this process may use, shared out."
+    )
+    hyperparameters: Hyperparameters
+    trust_remote_code: bool = False
+
+    @model_validator(mode="after")
+    def _can_run(self) -> Self:
+        self.hyperparameters.accumulation(self.processes)
+        if self.device == "cpu" and self.hyperparameters.precision == "fp16":
+            raise ValueError("fp16 needs a GPU; on a CPU use precision fp32 or bf16")
+        return self
+
+    @property
+    def checkpoint(self) -> Path:
+        """Where the tuned weights stand once they are complete."""
+        return self.output / "checkpoint"
+
+    def threads_per_rank(self) -> int:
+        """`threads`, or an equal share of the CPUs that this process may use."""
+        if self.threads is not None:
+            return self.threads
+        if hasattr(os, "sched_getaffinity"):
+            available = len(os.sched_getaffinity(0))
+        else:
+            available = os.cpu_count() or 1
+        return max(1, available // self.processes)
+
+    def fingerprint(self) -> str:
+        """SHA-256 of all that decides the weights; the examples count by content, not by path.
+
+        Where the results go and how many CPU threads compute them is left out. A local model counts
+        by path, size and modification time of its weight files, so that a rebuilt one is another.
+        """
+        told = self.model_dump(mode="json", exclude={"output", "image_root", "threads", "examples"})
+        told["examples"] = file_sha256(self.examples)
+        told["weights"] = _weight_files(Path(self.model))
+        return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+
+
+def file_sha256(path: Path) -> str:
+    """Hex digest of a file's bytes, read in pieces."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _weight_files(model: Path) -> list[tuple[str, int, int]]:
+    if not model.is_dir():
+        return []
+    found = sorted(model.glob("*.safetensors"))
+    return [(p.name, p.stat().st_size, p.stat().st_mtime_ns) for p in found]

@@ -1,0 +1,94 @@
+"""The model that is tuned: where its files are, its processor, its weights, what stays frozen."""
+
+from __future__ import annotations
+
+import importlib.resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import torch
+
+from comd_training.failures import ConfigurationError
+from comd_training.spec import TrainingSpec
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+def resolve_model(model: str, revision: str | None) -> Path:
+    """The directory of a local model, or of a hub model's snapshot (downloaded where allowed).
+
+    Raises ConfigurationError where there is no such model.
+    """
+    path = Path(model)
+    if path.is_dir():
+        return path
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    try:
+        return Path(snapshot_download(model, revision=revision))
+    except (HFValidationError, HfHubHTTPError, LocalEntryNotFoundError) as error:
+        raise ConfigurationError(
+            f"{model} is neither a directory nor a model that can be had from the hub: {error}"
+        ) from error
+
+
+def chat_template(name: str) -> str:
+    """A shipped template by name (vicuna_v1), or the contents of a file."""
+    shipped = importlib.resources.files("comd_training") / "templates" / f"{name}.jinja"
+    if shipped.is_file():
+        return shipped.read_text(encoding="utf-8")
+    if Path(name).is_file():
+        return Path(name).read_text(encoding="utf-8")
+    raise ConfigurationError(f"chat_template {name} is neither shipped nor a file")
+
+
+def load_processor(spec: TrainingSpec, source: Path) -> Any:
+    """The processor (tokenizer and image processor) with the chat template that is trained on."""
+    from transformers import AutoProcessor
+
+    processor = AutoProcessor.from_pretrained(source, trust_remote_code=spec.trust_remote_code)
+    if not hasattr(processor, "tokenizer"):
+        raise ConfigurationError(f"{spec.model} has no processor for text and pictures")
+    if spec.hyperparameters.chat_template is not None:
+        processor.chat_template = chat_template(spec.hyperparameters.chat_template)
+    return processor
+
+
+def load_student(spec: TrainingSpec, source: Path) -> PreTrainedModel:
+    """The weights in the training's precision, frozen where asked.
+
+    Raises ConfigurationError where `freeze` names no parameter, or all of them.
+    """
+    from transformers import AutoModelForImageTextToText
+
+    model = cast(
+        "PreTrainedModel",
+        AutoModelForImageTextToText.from_pretrained(
+            source,
+            dtype=DTYPES[spec.hyperparameters.precision],
+            trust_remote_code=spec.trust_remote_code,
+        ),
+    )
+    freeze(model, spec.hyperparameters.freeze)
+    if spec.hyperparameters.gradient_checkpointing:
+        model.gradient_checkpointing_enable()
+    return model
+
+
+def freeze(model: torch.nn.Module, parts: tuple[str, ...]) -> None:
+    """Parameters whose name contains one of `parts` get no gradient."""
+    unused = set(parts)
+    trained = 0
+    for name, parameter in model.named_parameters():
+        matching = {part for part in parts if part in name}
+        parameter.requires_grad_(not matching)
+        unused -= matching
+        trained += not matching
+    if unused:
+        raise ConfigurationError(f"freeze names no parameter of this model: {sorted(unused)}")
+    if not trained:
+        raise ConfigurationError(f"freeze {list(parts)} leaves nothing to train")

@@ -1,0 +1,225 @@
+"""The training process: `python -m comd_training.tune SPEC.json`, once per rank.
+
+Reads the spec, tunes the model with transformers' Trainer on DeepSpeed ZeRO and leaves in
+`spec.output`: metrics.jsonl (a line a step), checkpoint/ (complete or not there) and result.json;
+or failure.json and a nonzero exit. It never opens the database.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from comd_training.failures import Failure, name_failure
+from comd_training.orphan import die_with_supervisor
+from comd_training.spec import TrainingSpec
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+    from comd_training.examples import Dialogue
+    from comd_training.results import TrainingResult
+    from comd_training.trainer import StudentTrainer
+
+FAILED = 3
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """0 when the checkpoint stands, 3 when failure.json says why it does not."""
+    started = time.time()
+    die_with_supervisor()
+    (path,) = sys.argv[1:] if arguments is None else arguments
+    spec = TrainingSpec.model_validate_json(Path(path).read_text(encoding="utf-8"))
+    try:
+        tune(spec, started)
+    except Exception as error:  # whatever it is, it must end as a named failure
+        traceback.print_exc()
+        _tell(spec, name_failure(error))
+        return FAILED
+    return 0
+
+
+def tune(spec: TrainingSpec, started: float) -> None:
+    """Tune on this rank. Raises what `failures.name_failure` knows how to name."""
+    from comd_training.deepspeed_setup import (
+        choose_accelerator,
+        set_rank_variables,
+        without_compiled_operations,
+        without_compiler,
+    )
+
+    rank, _ = set_rank_variables()
+    if rank == 0:
+        spec.output.mkdir(parents=True, exist_ok=True)
+        for name in ("metrics.jsonl", "failure.json", "result.json"):
+            (spec.output / name).unlink(missing_ok=True)
+    choose_accelerator(spec.device)
+    without_compiler()
+
+    import torch
+
+    torch.set_num_threads(spec.threads_per_rank())
+    if spec.device == "cpu":
+        without_compiled_operations()
+
+    from comd_training.student import load_processor, load_student, resolve_model
+
+    dialogues = read_dialogues(spec)
+    source = resolve_model(spec.model, spec.revision)
+    processor = load_processor(spec, source)
+    arguments = _arguments(spec)  # before the model: under ZeRO-3 it is built in shards
+    model = load_student(spec, source)
+    trainer = _trainer(spec, arguments, model, processor, dialogues, started)
+    trained = trainer.train()
+    result = _save(spec, source, trainer, float(trained.training_loss), started)
+    if rank == 0 and result is not None:
+        result.write(spec.output / "result.json")
+
+
+def read_dialogues(spec: TrainingSpec) -> list[Dialogue]:
+    """The training set, in memory (text only). Raises TrainingDataError where it is empty."""
+    from comd_training.examples import read_examples
+    from comd_training.failures import TrainingDataError
+
+    dialogues = list(read_examples(spec.examples))
+    if not dialogues:
+        raise TrainingDataError(f"{spec.examples} holds no dialogues", ())
+    return dialogues
+
+
+def _arguments(spec: TrainingSpec) -> Any:
+    from transformers import TrainingArguments
+
+    from comd_training.deepspeed_setup import deepspeed_config
+
+    asked = spec.hyperparameters
+    micro, accumulation = asked.accumulation(spec.processes)
+    schedule = {"constant": "constant_with_warmup"}.get(asked.lr_scheduler, asked.lr_scheduler)
+    return TrainingArguments(
+        output_dir=str(spec.output),
+        num_train_epochs=1,  # the order of examples holds all passes
+        per_device_train_batch_size=micro,
+        gradient_accumulation_steps=accumulation,
+        learning_rate=asked.learning_rate,
+        lr_scheduler_type=schedule,
+        warmup_steps=asked.warmup_ratio,  # below 1 it is a share of the steps
+        weight_decay=asked.weight_decay,
+        max_grad_norm=asked.max_grad_norm,
+        optim="adamw_torch" if spec.device == "cpu" else "adamw_torch_fused",
+        bf16=asked.precision == "bf16",
+        fp16=asked.precision == "fp16",
+        deepspeed=deepspeed_config(spec),
+        use_cpu=spec.device == "cpu",
+        seed=spec.seed % 2**32,  # numpy's generator takes no more
+        save_strategy="no",
+        logging_steps=1,
+        logging_nan_inf_filter=False,
+        report_to="none",
+        disable_tqdm=True,
+        remove_unused_columns=False,
+        dataloader_pin_memory=spec.device == "cuda",
+        log_level="warning",
+    )
+
+
+def _trainer(
+    spec: TrainingSpec,
+    arguments: Any,
+    model: PreTrainedModel,
+    processor: Any,
+    dialogues: list[Dialogue],
+    started: float,
+) -> StudentTrainer:
+    from comd_training.checks import check_dialogues
+    from comd_training.collate import Collator, Dialogues
+    from comd_training.masking import stop_tokens
+    from comd_training.metrics import MetricWriter
+    from comd_training.objectives import make_objective
+    from comd_training.order import SeededOrder
+    from comd_training.trainer import StudentTrainer
+
+    asked = spec.hyperparameters
+    stops = stop_tokens(processor.tokenizer, getattr(model, "generation_config", None))
+    collator = Collator(processor, spec.image_root, asked.max_length, stops)
+    check_dialogues(dialogues, collator)
+    writer = MetricWriter(spec.output / "metrics.jsonl")
+    return StudentTrainer(
+        objective=make_objective(asked.objective),
+        order=SeededOrder(
+            len(dialogues), asked.batch_size, asked.epochs, asked.max_steps, spec.seed
+        ),
+        report=writer.write,
+        started=started,
+        model=model,
+        args=arguments,
+        data_collator=collator,
+        train_dataset=Dialogues(dialogues),
+        processing_class=processor,
+    )
+
+
+def _save(
+    spec: TrainingSpec,
+    source: Path,
+    trainer: StudentTrainer,
+    train_loss: float,
+    started: float,
+) -> TrainingResult | None:
+    """Write the checkpoint, on all ranks (ZeRO-3 gathers); the result, on rank 0 only."""
+    from comd_training.checkpoint import fresh_directory, has_safetensors, keep_frozen, publish
+    from comd_training.results import RESULT_IN_CHECKPOINT, TrainingResult, weights_sha256
+
+    main_rank = trainer.is_world_process_zero()
+    aside = spec.output / ".checkpoint.tmp"
+    if main_rank:
+        fresh_directory(aside)
+    trainer.accelerator.wait_for_everyone()
+    trainer.save_model(str(aside))
+    if not main_rank:
+        return None
+    # The Trainer's own arguments: a pickle full of paths of this machine.
+    (aside / "training_args.bin").unlink(missing_ok=True)
+    frozen = 0
+    if has_safetensors(source):
+        frozen = keep_frozen(aside, source, spec.hyperparameters.freeze)
+    result = TrainingResult(
+        checkpoint=spec.checkpoint,
+        steps=trainer.state.global_step,
+        dialogues=trainer.order.learned,
+        train_loss=train_loss,
+        tokens=trainer.tokens,
+        loss_tokens=trainer.loss_tokens,
+        seconds=time.time() - started,
+        weights_sha256=weights_sha256(aside),
+        frozen_tensors=frozen,
+        fingerprint=spec.fingerprint(),
+    )
+    result.write(aside / RESULT_IN_CHECKPOINT)
+    publish(aside, spec.checkpoint)
+    return result
+
+
+def _tell(spec: TrainingSpec, failure: Failure) -> None:
+    """The first rank to fail says why; the others fail because it did."""
+    path = spec.output / "failure.json"
+    aside = path.with_name(f".failure.{os.getpid()}.json")
+    try:
+        failure.write(aside)
+        os.link(aside, path)
+    except FileExistsError:
+        sys.stderr.write(f"another rank failed first; this one: {failure.message}\n")
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+if __name__ == "__main__":
+    code = main()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # Not sys.exit: process groups, hooks and threads of torch take seconds to be taken down, can
+    # hang where another rank is gone, and there is nothing left for them to do.
+    os._exit(code)

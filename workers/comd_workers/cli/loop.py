@@ -1,0 +1,103 @@
+"""`comd iterate`, `comd worker`, `comd retry`: the loop at work."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from typing import Annotated
+
+import typer
+
+from comd_workers.cli.connect import database
+
+
+def iterate(
+    run: Annotated[str, typer.Argument(help="The run's name.")],
+    count: Annotated[
+        int | None,
+        typer.Option("-n", "--iterations", min=1, help="So many more; none: all of the config's."),
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            "--workers", min=0, help="Local workers; none: two where no worker is registered."
+        ),
+    ] = None,
+) -> None:
+    """Drive a run: plan each phase, wake workers, wait, go on. Kill it and start it as you like."""
+    from comd_platform.db.engine import transaction
+    from comd_platform.loop.driver import Driver
+    from comd_platform.runs import find_run
+    from comd_workers.cli.inspect import print_summary
+    from comd_workers.cli.progress import PhaseBars
+    from comd_workers.workforce import Workforce
+
+    stop = stop_on_signals()
+    with database() as (engine, settings):
+        with transaction(engine) as session:
+            find_run(session, run)
+        with Workforce(settings, local=workers) as workforce, PhaseBars(run) as bars:
+            Driver(engine, workforce, bars, stop=stop).run(run, count)
+        print_summary(engine, run)
+
+
+def worker(
+    roles: Annotated[
+        str,
+        typer.Option(
+            "--roles", help="Comma-separated: teacher, student, assessor, augmentor, trainer."
+        ),
+    ] = "teacher,student,assessor,augmentor,trainer",
+    name: Annotated[
+        str | None, typer.Option("--name", help="Unique; none: host and a number.")
+    ] = None,
+    max_loaded: Annotated[
+        int, typer.Option("--max-loaded", min=1, help="Models kept loaded at the same time.")
+    ] = 1,
+    with_parent: Annotated[
+        int | None, typer.Option("--with-parent", hidden=True, help="End when this process does.")
+    ] = None,
+) -> None:
+    """Serve work items until SIGTERM; the one in hand is finished first."""
+    from comd_platform.errors import ComdError
+    from comd_platform.tables import ROLES
+    from comd_workers.worker import run_worker
+
+    wanted = [role.strip() for role in roles.split(",") if role.strip()]
+    unknown = sorted(set(wanted) - set(ROLES))
+    if unknown or not wanted:
+        raise ComdError(
+            f"unknown roles: {', '.join(unknown) or 'none given'}",
+            hint=f"Known: {', '.join(ROLES)}.",
+        )
+    with database() as (_, settings):
+        pass
+    run_worker(settings, wanted, name=name, max_loaded=max_loaded, parent=with_parent)
+
+
+def retry(
+    run: Annotated[str, typer.Argument(help="The run's name.")],
+) -> None:
+    """Let a run try its quarantined records again; go on with `comd iterate`."""
+    from comd_platform.db.engine import transaction
+    from comd_platform.ledger.failing import forgive
+    from comd_platform.runs import chain, find_run
+
+    with database() as (engine, _), transaction(engine) as session:
+        found = find_run(session, run)
+        count = sum(forgive(session, iteration.id) for iteration in chain(session, found))
+    typer.echo(f"{count} records will be tried again: comd iterate {run}")
+
+
+def stop_on_signals() -> threading.Event:
+    """An event that SIGINT and SIGTERM set; a second signal ends the process as usual."""
+    stop = threading.Event()
+
+    def ask(number: int, frame: object) -> None:
+        del frame
+        stop.set()
+        signal.signal(number, signal.SIG_DFL)
+
+    signal.signal(signal.SIGINT, ask)
+    signal.signal(signal.SIGTERM, ask)
+    return stop

@@ -1,0 +1,78 @@
+"""Live phases in the terminal: done of total, rate, time left; one line a phase when piped."""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+
+class PhaseBars:
+    """The watcher of `comd iterate`: a bar a phase, kept when done."""
+
+    def __init__(self, run: str, console: Console | None = None) -> None:
+        self._run = run
+        self._console = console or Console(highlight=False)
+        self._progress = Progress(
+            SpinnerColumn(finished_text="✓"),
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[rate]}", justify="right"),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            TextColumn("[dim]{task.fields[note]}"),
+            console=self._console,
+            disable=not self._console.is_terminal,
+        )
+        self._tasks: dict[tuple[int, str], TaskID] = {}
+        self._started: dict[tuple[int, str], float] = {}
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._progress.stop()
+
+    def phase_started(self, iteration: int, phase: str, total: int) -> None:
+        name = (iteration, phase)
+        self._started[name] = time.monotonic()
+        self._tasks[name] = self._progress.add_task(
+            f"{self._run} iteration {iteration} {phase:<8}", total=total, rate="", note=""
+        )
+
+    def phase_progress(self, iteration: int, phase: str, done: int, total: int) -> None:
+        name = (iteration, phase)
+        elapsed = time.monotonic() - self._started[name]
+        rate = f"{done / elapsed:,.0f}/s" if done and elapsed > 0 else ""
+        self._progress.update(self._tasks[name], completed=done, total=total, rate=rate)
+
+    def phase_finished(self, iteration: int, phase: str, note: str | None) -> None:
+        name = (iteration, phase)
+        started = self._started.pop(name, None)
+        task = self._tasks.pop(name, None)
+        if task is not None:
+            self._progress.update(task, note=note or "")
+        if not self._console.is_terminal:
+            took = f" in {time.monotonic() - started:.1f} s" if started is not None else ""
+            said = f": {note}" if note else ""
+            self._console.print(f"{self._run} iteration {iteration} {phase} done{took}{said}")

@@ -1,0 +1,68 @@
+"""`comd run`: making runs and branches, and listing them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from comd_workers.cli.config import Overrides
+from comd_workers.cli.connect import database
+from comd_workers.cli.output import print_json, table
+
+app = typer.Typer(no_args_is_help=True, help="Runs and branches.")
+
+
+@app.command()
+def create(
+    config: Annotated[Path, typer.Argument(help="A run config (YAML).")],
+    overrides: Overrides = None,
+) -> None:
+    """Make a run from a config. Making it again from the same config changes nothing."""
+    from comd_platform.config.load import load_config
+    from comd_platform.db.engine import transaction
+    from comd_platform.runs import create_run
+
+    resolved = load_config(config, overrides or ())
+    with database() as (engine, _), transaction(engine) as session:
+        run = create_run(session, resolved)
+        typer.echo(f"run {run.name} stands; go on with: comd iterate {run.name}")
+
+
+@app.command()
+def branch(
+    run: Annotated[str, typer.Argument(help="The run to branch from.")],
+    name: Annotated[str, typer.Option("--name", help="The branch's name.")],
+    at: Annotated[int, typer.Option("--at", help="The last iteration that is shared.")],
+    overrides: Overrides = None,
+) -> None:
+    """Make a run that shares another's iterations up to --at, then goes its own way."""
+    from comd_platform.db.engine import transaction
+    from comd_platform.runs import branch_run, find_run
+
+    with database() as (engine, _), transaction(engine) as session:
+        made = branch_run(
+            session, find_run(session, run), name=name, at=at, overrides=overrides or ()
+        )
+        typer.echo(f"branch {made.name} stands; go on with: comd iterate {made.name}")
+
+
+@app.command("list")
+def list_runs(
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+) -> None:
+    """All runs, newest first."""
+    from comd_platform.db.engine import transaction
+    from comd_platform.reports.runs import list_runs as runs_report
+
+    with database() as (engine, _), transaction(engine) as session:
+        found = runs_report(session)
+    if as_json:
+        print_json(found)
+    else:
+        cells = [
+            (row.run, row.parent, row.selection, row.phase, row.iterations, row.wanted)
+            for row in found
+        ]
+        table(None, ("run", "branch of", "selection", "phase", "iterations", "of"), cells, left=4)

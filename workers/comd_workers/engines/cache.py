@@ -1,0 +1,58 @@
+"""Loaded engines, kept while there is room: an iteration swaps models, and one card is enough."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Self
+
+from comd_platform.config.engines import EngineConfig
+from comd_workers.engines.base import Engine
+from comd_workers.engines.registry import open_engine
+
+
+class EngineCache:
+    """At most `max_loaded` engines; the one unused for longest is closed *before* another loads.
+
+    Two configs that differ in anything, even in what does not change the text (device, batch size),
+    are two engines. Not thread-safe, like the engines it holds.
+    """
+
+    def __init__(
+        self, max_loaded: int = 1, *, opener: Callable[[EngineConfig], Engine] = open_engine
+    ) -> None:
+        if max_loaded < 1:
+            raise ValueError(f"max_loaded must be >= 1, not {max_loaded}")
+        self._max_loaded = max_loaded
+        self._opener = opener
+        self._loaded: OrderedDict[str, Engine] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._loaded)
+
+    def get(self, config: EngineConfig) -> Engine:
+        """The loaded engine of `config`, loading it if need be. Raises EngineError."""
+        key = config.model_dump_json()
+        engine = self._loaded.get(key)
+        if engine is None:
+            while len(self._loaded) >= self._max_loaded:
+                self._loaded.popitem(last=False)[1].close()
+            engine = self._loaded[key] = self._opener(config)
+        self._loaded.move_to_end(key)
+        return engine
+
+    def discard(self, config: EngineConfig) -> None:
+        """Close one engine, after an EngineError say, so that the next `get` loads it afresh."""
+        engine = self._loaded.pop(config.model_dump_json(), None)
+        if engine is not None:
+            engine.close()
+
+    def close(self) -> None:
+        while self._loaded:
+            self._loaded.popitem(last=False)[1].close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()

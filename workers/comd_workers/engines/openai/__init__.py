@@ -1,0 +1,11 @@
+"""Any server that speaks OpenAI's chat completions.
+
+messages: a request as a body, a reply as a completion. client: one call with its retries. engine:
+the contract, many calls in flight.
+"""
+
+from __future__ import annotations
+
+from comd_workers.engines.openai.engine import OpenAIEngine, open_engine
+
+__all__ = ["OpenAIEngine", "open_engine"]

@@ -1,0 +1,52 @@
+"""Pictures as engines need them: opened and upright, or encoded to be sent."""
+
+from __future__ import annotations
+
+import base64
+import io
+from pathlib import Path
+
+from PIL import Image, ImageOps
+
+# Sent as they lie on disk; anything else is encoded as PNG first.
+_SENT_AS_IS = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp", "GIF": "image/gif"}
+
+
+class PictureError(Exception):
+    """A picture that cannot be read; concerns the one request that shows it."""
+
+
+def load_rgb(path: Path) -> Image.Image:
+    """The picture in RGB, turned upright (EXIF), fully decoded. Raises PictureError."""
+    try:
+        with Image.open(path) as picture:
+            return ImageOps.exif_transpose(picture).convert("RGB")
+    # Pillow's decoders raise SyntaxError, ValueError and more on broken files.
+    except Exception as error:
+        reason = str(error) or type(error).__name__
+        raise PictureError(f"cannot read picture {path}: {reason}") from error
+
+
+def data_url(path: Path, max_side: int | None) -> str:
+    """A `data:` URL of the picture, its longer side at most `max_side` pixels.
+
+    The bytes on disk are sent untouched where they can be. Raises PictureError.
+    """
+    picture = load_rgb(path)
+    if max_side is not None and max(picture.size) > max_side:
+        picture.thumbnail((max_side, max_side), Image.Resampling.LANCZOS)
+        return _encoded(_png(picture), "image/png")
+    content = path.read_bytes()
+    with Image.open(io.BytesIO(content)) as original:
+        mime = _SENT_AS_IS.get(original.format or "")
+    return _encoded(content, mime) if mime else _encoded(_png(picture), "image/png")
+
+
+def _png(picture: Image.Image) -> bytes:
+    buffer = io.BytesIO()
+    picture.save(buffer, format="PNG")
+    return buffer.getvalue()
+
+
+def _encoded(content: bytes, mime: str) -> str:
+    return f"data:{mime};base64,{base64.b64encode(content).decode('ascii')}"

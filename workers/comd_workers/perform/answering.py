@@ -1,0 +1,107 @@
+"""Label and answer: an instruction, its picture, and what a model says to it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from comd_platform.db.arrays import among
+from comd_platform.ledger import FailedRecord, record_failures, resolve_failures
+from comd_platform.tables import Answer, Image, Instruction
+from comd_workers.engines.base import Completion
+from comd_workers.engines.cache import EngineCache
+from comd_workers.perform.handler import Handler
+from comd_workers.perform.job import (
+    IMAGE_COLUMNS,
+    Job,
+    earlier_attempts,
+    failed,
+    image_path,
+    storable,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """An instruction to be answered; `attempt` counts from 1."""
+
+    instruction_id: int
+    key: str
+    text: str
+    image: str | None
+    attempt: int
+
+
+class Answering(Handler[list[Asked], list[Completion]]):
+    """The same for teacher and student; a teacher's empty answer teaches nothing and is a failure."""
+
+    def read(self, session: Session, job: Job) -> list[Asked]:
+        answered = select(Answer.instruction_id).where(Answer.model_id == job.voice.model_id)
+        attempts = earlier_attempts(session, job.claim)
+        rows = session.execute(
+            select(Instruction.id, Instruction.key, Instruction.text, *IMAGE_COLUMNS)
+            .outerjoin(Image, Image.id == Instruction.image_id)
+            .where(among(Instruction.id, job.claim.subject_ids), Instruction.id.not_in(answered))
+        )
+        return [
+            Asked(
+                row.id,
+                row.key,
+                row.text,
+                image_path(row.state, row.path),
+                attempts.get(row.id, 0) + 1,
+            )
+            for row in rows
+        ]
+
+    def compute(self, job: Job, inputs: list[Asked], engines: EngineCache) -> list[Completion]:
+        requests = [
+            job.request(
+                str(asked.instruction_id),
+                job.voice.prompt.render(instruction=asked.text),
+                asked.image,
+                (asked.key, asked.attempt),
+            )
+            for asked in inputs
+        ]
+        return list(engines.get(job.voice.engine).generate(requests, job.voice.sampling))
+
+    def write(self, session: Session, job: Job, outputs: list[Completion]) -> None:
+        said = [completion for completion in outputs if self._usable(job, completion)]
+        if said:
+            session.execute(
+                insert(Answer).on_conflict_do_nothing(
+                    index_elements=["instruction_id", "model_id"]
+                ),
+                [
+                    {
+                        "instruction_id": int(completion.key),
+                        "model_id": job.voice.model_id,
+                        "text": storable(completion.text),
+                        "finish_reason": completion.finish_reason,
+                        "prompt_tokens": completion.prompt_tokens,
+                        "completion_tokens": completion.completion_tokens,
+                    }
+                    for completion in said
+                ],
+            )
+        resolve_failures(session, job.claim, (int(completion.key) for completion in said))
+        record_failures(
+            session,
+            job.claim,
+            [self._failed(each) for each in outputs if not self._usable(job, each)],
+            record_attempts=job.config.ledger.record_attempts,
+        )
+
+    def _usable(self, job: Job, completion: Completion) -> bool:
+        if completion.finish_reason not in {"stop", "length"}:
+            return False
+        return bool(completion.text.strip()) or job.claim.phase != "label"
+
+    def _failed(self, completion: Completion) -> FailedRecord:
+        if completion.finish_reason in {"stop", "length"}:
+            return FailedRecord(int(completion.key), "empty answer", "the teacher said nothing")
+        return failed(int(completion.key), completion)

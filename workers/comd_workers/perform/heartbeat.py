@@ -1,0 +1,70 @@
+"""Heartbeats: a thread with a connection of its own says that the worker lives and holds its lease."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from types import TracebackType
+from typing import Self
+
+from sqlalchemy import URL
+from sqlalchemy.exc import DBAPIError
+
+from comd_platform.db.engine import make_engine, transaction
+from comd_platform.ledger import Claim, beat, renew
+from comd_platform.ledger.workers import BEAT_SECONDS
+
+log = logging.getLogger(__name__)
+
+
+class Heartbeat:
+    """Beats for as long as the process lives; `holding` also renews one claim's lease."""
+
+    def __init__(self, url: URL, worker_id: int) -> None:
+        self._engine = make_engine(url, pool_size=1)
+        self._worker_id = worker_id
+        self._held: tuple[Claim, float] | None = None
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._stop.set()
+        self._thread.join()
+        self._engine.dispose()
+
+    def holding(self, claim: Claim, lease_seconds: float) -> None:
+        """Renew this claim's lease with every beat from now on."""
+        self._held = (claim, lease_seconds)
+
+    def released(self) -> None:
+        """The claim is closed; beats go on without it."""
+        self._held = None
+
+    def _run(self) -> None:
+        while not self._stop.wait(self._pause()):
+            try:
+                self._beat()
+            except DBAPIError as error:
+                # The lease may run out meanwhile: then the item is somebody else's, and the token
+                # keeps this worker from writing. Nothing else is to be done here.
+                log.warning("heartbeat failed, trying again: %s", error)
+
+    def _pause(self) -> float:
+        held = self._held
+        return BEAT_SECONDS if held is None else min(BEAT_SECONDS, held[1] / 4)
+
+    def _beat(self) -> None:
+        held = self._held
+        with transaction(self._engine) as session:
+            beat(session, self._worker_id, "idle" if held is None else "busy")
+            if held is not None:
+                renew(session, *held)

@@ -1,0 +1,178 @@
+"""Judge: both answers under the assessor, in both orders, until the reply can be read (eq. 5)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session, aliased
+
+from comd_platform.db.arrays import among
+from comd_platform.ledger import FailedRecord, record_failures, resolve_failures
+from comd_platform.method.difficulty import clamp_score
+from comd_platform.method.judging import parse_scores
+from comd_platform.tables import Answer, Image, Instruction, Judgement
+from comd_workers.engines.base import Request
+from comd_workers.engines.cache import EngineCache
+from comd_workers.perform.handler import Handler
+from comd_workers.perform.job import (
+    IMAGE_COLUMNS,
+    Job,
+    earlier_attempts,
+    failed,
+    image_path,
+    storable,
+)
+
+POSITIONS = ("teacher_first", "student_first")
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """An instruction with both answers; `failures` is how often judging it has failed before."""
+
+    instruction_id: int
+    key: str
+    text: str
+    image: str | None
+    teacher_answer_id: int
+    teacher_answer: str
+    student_answer_id: int
+    student_answer: str
+    failures: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What the assessor wrote of a pair in one order, at one attempt, and the scores in it."""
+
+    pair: Pair
+    position: str
+    attempt: int
+    raw: str
+    scores: tuple[float, float] | None  # (teacher, student), in 1 to 10
+    clamped: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    replies: list[Reply]
+    failed: list[FailedRecord]
+
+
+class Judging(Handler[list[Pair], Judged]):
+    def read(self, session: Session, job: Job) -> list[Pair]:
+        teacher, student = aliased(Answer), aliased(Answer)
+        failures = earlier_attempts(session, job.claim)
+        rows = session.execute(
+            select(
+                Instruction.id,
+                Instruction.key,
+                Instruction.text,
+                *IMAGE_COLUMNS,
+                teacher.id.label("teacher_id"),
+                teacher.text.label("teacher_text"),
+                student.id.label("student_id"),
+                student.text.label("student_text"),
+            )
+            .join(teacher, teacher.instruction_id == Instruction.id)
+            .join(student, student.instruction_id == Instruction.id)
+            .outerjoin(Image, Image.id == Instruction.image_id)
+            .where(
+                among(Instruction.id, job.claim.subject_ids),
+                teacher.model_id == job.context.teacher_model_id,
+                student.model_id == job.context.student,
+            )
+        )
+        return [
+            Pair(
+                row.id,
+                row.key,
+                row.text,
+                image_path(row.state, row.path),
+                row.teacher_id,
+                row.teacher_text,
+                row.student_id,
+                row.student_text,
+                failures.get(row.id, 0),
+            )
+            for row in rows
+        ]
+
+    def compute(self, job: Job, inputs: list[Pair], engines: EngineCache) -> Judged:
+        engine = engines.get(job.voice.engine)
+        replies: list[Reply] = []
+        broken: dict[int, FailedRecord] = {}
+        open_asks = [(pair, position) for pair in inputs for position in POSITIONS]
+        for attempt in range(1, job.config.method.judge_attempts + 1):
+            asks = {
+                f"{pair.instruction_id}/{position}": (pair, position)
+                for pair, position in open_asks
+                if pair.instruction_id not in broken
+            }
+            requests = [
+                _request(job, key, pair, position, attempt)
+                for key, (pair, position) in asks.items()
+            ]
+            open_asks = []
+            for completion in engine.generate(requests, job.voice.sampling):
+                pair, position = asks[completion.key]
+                if completion.finish_reason not in {"stop", "length"}:
+                    broken[pair.instruction_id] = failed(pair.instruction_id, completion)
+                    continue
+                reply = _read(pair, position, attempt, completion.text)
+                replies.append(reply)
+                if reply.scores is None:
+                    open_asks.append((pair, position))
+            if not open_asks:
+                break
+        whole = [reply for reply in replies if reply.pair.instruction_id not in broken]
+        return Judged(whole, list(broken.values()))
+
+    def write(self, session: Session, job: Job, outputs: Judged) -> None:
+        if outputs.replies:
+            session.execute(
+                insert(Judgement).on_conflict_do_nothing(),
+                [_row(job, reply) for reply in outputs.replies],
+            )
+        done = {reply.pair.instruction_id for reply in outputs.replies}
+        resolve_failures(session, job.claim, done)
+        record_failures(
+            session,
+            job.claim,
+            outputs.failed,
+            record_attempts=job.config.ledger.record_attempts,
+        )
+
+
+def _request(job: Job, key: str, pair: Pair, position: str, attempt: int) -> Request:
+    answers = (pair.teacher_answer, pair.student_answer)
+    first, second = answers if position == "teacher_first" else reversed(answers)
+    text = job.voice.prompt.render(instruction=pair.text, first=first, second=second)
+    seed_parts = (pair.key, position, pair.failures, attempt)
+    return job.request(key, text, pair.image, seed_parts)
+
+
+def _read(pair: Pair, position: str, attempt: int, raw: str) -> Reply:
+    scores = parse_scores(raw)
+    if scores is None:
+        return Reply(pair, position, attempt, raw, None, clamped=False)
+    (first, first_moved), (second, second_moved) = clamp_score(scores[0]), clamp_score(scores[1])
+    ordered = (first, second) if position == "teacher_first" else (second, first)
+    return Reply(pair, position, attempt, raw, ordered, clamped=first_moved or second_moved)
+
+
+def _row(job: Job, reply: Reply) -> dict[str, object]:
+    status = "unreadable" if reply.scores is None else "clamped" if reply.clamped else "read"
+    return {
+        "teacher_answer_id": reply.pair.teacher_answer_id,
+        "student_answer_id": reply.pair.student_answer_id,
+        "assessor_id": job.voice.model_id,
+        "position": reply.position,
+        "attempt": reply.attempt,
+        "raw": storable(reply.raw),
+        "teacher_score": reply.scores[0] if reply.scores else None,
+        "student_score": reply.scores[1] if reply.scores else None,
+        "status": status,
+    }

@@ -1,0 +1,18 @@
+"""How a student is tuned, by the engine that will run it: one line a kind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from comd_training.metrics import Metric
+from comd_workers.tuning import deepspeed, scripted
+from comd_workers.tuning.order import Order, Result
+
+Tuner = Callable[[Order, Callable[[Metric], None]], Result]
+
+TUNERS: dict[str, Tuner] = {
+    "hf": deepspeed.tune,
+    "scripted": scripted.tune,
+}
+
+__all__ = ["TUNERS", "Order", "Result", "Tuner"]

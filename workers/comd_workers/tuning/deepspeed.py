@@ -1,0 +1,44 @@
+"""Tuning for a transformers student: a supervised DeepSpeed process."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+
+from comd_platform.config.engines import HfConfig
+from comd_training.metrics import Metric
+from comd_training.spec import TrainingSpec
+from comd_training.supervise import run_training
+from comd_workers.tuning.order import Order, Result
+
+
+def tune(order: Order, on_metric: Callable[[Metric], None]) -> Result:
+    """Run the training to its end. Raises TrainingFailed naming what to do next.
+
+    A checkpoint that stands complete from an earlier attempt is taken as it is.
+    """
+    assert isinstance(order.engine, HfConfig)
+    spec = TrainingSpec(
+        examples=order.examples,
+        image_root=order.image_root,
+        model=order.base,
+        revision=order.revision,
+        output=order.output,
+        seed=order.seed,
+        device=_device(order.config.device),
+        processes=order.config.processes,
+        threads=order.config.threads,
+        hyperparameters=order.config.hyperparameters(),
+        trust_remote_code=order.engine.trust_remote_code,
+    )
+    result = run_training(
+        spec, on_metric=on_metric, timeout_s=order.config.timeout_seconds, on_alive=lambda: None
+    )
+    return Result(result.checkpoint, result.steps, result.weights_sha256)
+
+
+def _device(wanted: str) -> str:
+    """`auto` without importing torch in the worker: a GPU box has NVIDIA's tool on its path."""
+    if wanted != "auto":
+        return wanted
+    return "cuda" if shutil.which("nvidia-smi") else "cpu"

@@ -1,0 +1,180 @@
+"""The driver's side of the workers: bells over the broker, and local workers where there is nobody."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from kombu.exceptions import OperationalError
+
+from comd_platform.db.engine import database_url, make_engine, transaction
+from comd_platform.errors import ComdError
+from comd_platform.ledger import alive_workers
+from comd_platform.settings import Settings
+from comd_platform.tables import ROLES
+from comd_workers.broker import TASK, make_app, queue_name
+
+log = logging.getLogger(__name__)
+
+_TEND_SECONDS = 2.0
+_RESTARTS = 10
+
+
+class NobodyWorks(ComdError):
+    """There is no worker, and local ones cannot be kept alive."""
+
+
+class Bells:
+    """Rings through Celery. A bell that cannot be rung now is rung again by the driver."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._app = make_app(settings)
+        self._connection = self._app.connection_for_write()
+        self._producer = self._app.amqp.Producer(self._connection)
+
+    def ring(self, item_id: int, role: str) -> None:
+        try:
+            self._app.send_task(
+                TASK,
+                args=(item_id,),
+                queue=queue_name(role),
+                producer=self._producer,
+                retry=False,
+            )
+        except (OperationalError, OSError) as error:
+            log.warning("the broker is away, item %s will be rung again: %s", item_id, error)
+
+    def tend(self) -> None:
+        """Whoever serves the queues is not this process's business."""
+
+    def close(self) -> None:
+        self._connection.release()
+        self._app.close()
+
+
+class LocalWorkers:
+    """`count` worker processes of this machine for all roles, started again when they die."""
+
+    def __init__(self, settings: Settings, count: int, *, max_loaded: int = 1) -> None:
+        self._settings = settings
+        self._logs = settings.home / "logs"
+        self._max_loaded = max_loaded
+        self._slots: list[subprocess.Popen[bytes] | None] = [None] * count
+        self._restarts = 0
+        self._tended = 0.0
+
+    def tend(self) -> None:
+        """Start what is not running. Raises NobodyWorks when workers die again and again."""
+        if time.monotonic() - self._tended < _TEND_SECONDS:
+            return
+        self._tended = time.monotonic()
+        for slot, process in enumerate(self._slots):
+            if process is not None and process.poll() is None:
+                continue
+            if process is not None:
+                self._restarts += 1
+                log.warning("local worker %s ended with %s", process.pid, process.returncode)
+            if self._restarts > _RESTARTS:
+                raise NobodyWorks(
+                    f"local workers ended {self._restarts} times",
+                    hint=f"Their logs are in {self._logs}.",
+                )
+            self._slots[slot] = self._start(slot)
+
+    def stop(self, patience_seconds: float = 20.0) -> None:
+        """Ask all to finish what they hold; whoever takes longer is ended, and its lease runs out."""
+        running = [process for process in self._slots if process and process.poll() is None]
+        for process in running:
+            process.send_signal(signal.SIGTERM)
+        deadline = time.monotonic() + patience_seconds
+        for process in running:
+            try:
+                process.wait(max(0.1, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+        self._slots = [None] * len(self._slots)
+
+    def _start(self, slot: int) -> subprocess.Popen[bytes]:
+        self._logs.mkdir(parents=True, exist_ok=True)
+        with (self._logs / f"worker-{slot}.log").open("ab") as log_file:
+            return subprocess.Popen(  # noqa: S603 - ourselves
+                [
+                    sys.executable,
+                    "-m",
+                    "comd_workers",
+                    "worker",
+                    "--roles",
+                    ",".join(ROLES),
+                    "--max-loaded",
+                    str(self._max_loaded),
+                    "--with-parent",
+                    str(os.getpid()),
+                ],
+                stdin=subprocess.DEVNULL,
+                stdout=log_file,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                env=_environment(self._settings, len(self._slots)),
+            )
+
+
+class Workforce:
+    """What the driver rings and tends: registered workers, or else local ones."""
+
+    def __init__(
+        self, settings: Settings, *, local: int | None = None, max_loaded: int = 1
+    ) -> None:
+        """`local`: None starts local workers only where none is registered; 0 never does."""
+        self._bells = Bells(settings)
+        self._local: LocalWorkers | None = None
+        if local is None and not _somebody(settings):
+            local = min(2, os.cpu_count() or 1)
+        if local:
+            self._local = LocalWorkers(settings, local, max_loaded=max_loaded)
+            self._local.tend()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._local is not None:
+            self._local.stop()
+        self._bells.close()
+
+    def ring(self, item_id: int, role: str) -> None:
+        self._bells.ring(item_id, role)
+
+    def tend(self) -> None:
+        if self._local is not None:
+            self._local.tend()
+
+
+def _somebody(settings: Settings) -> bool:
+    database = make_engine(database_url(settings))
+    try:
+        with transaction(database) as session:
+            return bool(alive_workers(session))
+    finally:
+        database.dispose()
+
+
+def _environment(settings: Settings, workers: int) -> dict[str, str]:
+    """The driver's environment; threads shared out, since two workers on two cores need one each."""
+    threads = max(1, (os.cpu_count() or 1) // workers)
+    environment = dict(os.environ)
+    environment.setdefault("OMP_NUM_THREADS", str(threads))
+    environment["COMD_HOME"] = str(Path(settings.home).absolute())
+    return environment
