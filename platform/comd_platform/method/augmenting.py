@@ -1,8 +1,8 @@
 """What an augmentor wrote, as one instruction, or the reason why it is none (section 3.3.3).
 
-A reply should be the new instruction and nothing else. Models add a greeting, a label, quotes, a list of
-several, an answer. What is clearly around the instruction is taken off; where it is not clear what the
-instruction is, the reply is rejected with a reason, never repaired by guessing.
+A reply should be the new instruction and nothing else. Models add a greeting, a label, quotes, a
+list of several, an answer. What is clearly around the instruction is taken off; where it is not clear
+what the instruction is, the reply is rejected with a reason, never repaired by guessing.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from comd_platform.method.rouge import normalised
 
@@ -42,18 +43,29 @@ _LEAK = re.compile(
     re.MULTILINE,
 )
 # "Sure! Here is a new question about the image:" before the instruction, on its line or its own.
+_GREETING: Final = r"(?:sure(?: thing)?|certainly|of course|absolutely|okay|ok|great|alright)"
 _PREAMBLE = re.compile(
-    r"\A(?:(?:sure(?: thing)?|certainly|of course|absolutely|okay|ok|great|alright)\b[^\n:?]{0,20}[!,.:]\s*)?"
+    rf"\A(?:{_GREETING}\b[^\n:?]{{0,20}}[!,.:]\s*)?"
     r"(?:(?:here(?:'s|\u2019s| is| are)|this is|my|the|a|one)\b[^\n:?]{0,120}:\s*)?",
     re.IGNORECASE,
 )
+_ANNOUNCES = re.compile(
+    rf"\A(?:{_GREETING}|here)\b|\b(?:question|instruction|prompt|query)\b", re.IGNORECASE
+)
+_BOLD_LABEL = re.compile(r"(\*\*|__)([^*_\n:]{1,40})(?:(:)\1|\1(:))")
 _LABEL = re.compile(
     r"\A(?:(?:new|generated|rewritten|created|the|my|one)\s+){0,3}"
     r"(?:question|instruction|prompt|query|q)\s*#?\d{0,2}\s*[:\uff1a]\s*",
     re.IGNORECASE,
 )
 _ITEM = re.compile(r"\A(?:\(?\d{1,2}[.)]|[-*\u2022])\s+")
-_ANSWER_LABEL = re.compile(r"^[ \t]*(?:the\s+)?(?:answer|a|response)\s*[:\uff1a]", re.IGNORECASE)
+_ANSWER_LABEL = re.compile(r"\A\s*(?:the\s+)?(?:answer|response)\s*[:\uff1a]", re.IGNORECASE)
+_AFTERWARDS = re.compile(
+    r"\A\s*(?:(?:the\s+)?(?:answer|response|note|explanation|rationale|reason(?:ing)?)\s*[:\uff1a]"
+    r"|(?:this|the new) (?:question|instruction)\b)",
+    re.IGNORECASE,
+)
+_SHORT_ANSWER = re.compile(r"\A\s*A[:\uff1a]")
 _OPTION = re.compile(r"\A\(?[A-H][.):]\s*\S")
 _REFUSAL = re.compile(
     r"\A(?:i'?m sorry|i\u2019m sorry|i am sorry|sorry\b|i apologi[sz]e|as an ai\b|i can(?:no|')t\b|"
@@ -62,10 +74,11 @@ _REFUSAL = re.compile(
 )
 # A statement about the picture without any question mark: the augmentor answered.
 _STATEMENT = re.compile(
-    r"\A(?:yes\b|no\b[,.]|(?:in|on) th(?:e|is) (?:image|picture|photo)\b.{0,40}\b(?:is|are|shows?)\b|"
-    r"th(?:e|is) (?:image|picture|photo(?:graph)?|scene) (?:shows?|depicts?|features?|contains?|"
-    r"portrays?|displays?|captures?|illustrates?|is|has)\b|there (?:is|are|was|were)\b|"
-    r"(?:it|they|he|she) (?:is|are|was|were|has|have)\b)",
+    r"\A(?:yes\b|no\b[,.]"
+    r"|(?:in|on) th(?:e|is) (?:image|picture|photo)\b.{0,40}\b(?:is|are|shows?)\b"
+    r"|th(?:e|is) (?:image|picture|photo(?:graph)?|scene) (?:shows?|depicts?|features?|contains?"
+    r"|portrays?|displays?|captures?|illustrates?|is|has)\b"
+    r"|there (?:is|are|was|were)\b|(?:it|they|he|she) (?:is|are|was|were|has|have)\b)",
     re.IGNORECASE,
 )
 _QUOTES = {'"': '"', "'": "'", "`": "`", "\u201c": "\u201d", "\u2018": "\u2019", "\u300c": "\u300d"}
@@ -77,13 +90,13 @@ def parse_instruction(
     """Return the instruction in an augmentor's reply; never raises.
 
     Taken off: special tokens, greetings and announcements, labels ("New question:"), list numbers,
-    quotes, bold, and an answer that follows under its own label. Of a list of several instructions
+    quotes, bold, and an answer or a remark that follows under its own label. Of a list of several instructions
     the *first* is taken: one was asked for, and the first is what the model would have written had
     it stopped. An instruction of several lines that is one (a context, a multiple choice with its
     options) is kept whole.
 
-    `parent` is the instruction that the reply started from; a reply that is the same text, up to case,
-    spacing and punctuation, is rejected as `repeats_parent`.
+    `parent` is the instruction that the reply started from; a reply that is the same text, up to
+    case, spacing and punctuation, is rejected as `repeats_parent`.
     """
     text = _MARKUP.sub("", raw).strip()
     if not text:
@@ -91,8 +104,7 @@ def parse_instruction(
     if _LEAK.search(text):
         return Parsed(None, RejectReason.TEMPLATE_LEAK)
     text = _without_surroundings(text)
-    text = _without_answer(text)
-    text = _first_of_list(text)
+    text = _first_of_list(_without_answer(text))
     text = _without_surroundings(text)
     reason = _reason_against(text, parent, max_characters)
     return Parsed(None, reason) if reason is not None else Parsed(text, None)
@@ -118,10 +130,10 @@ def _without_surroundings(text: str) -> str:
     """Take off preamble, label, list number, emphasis and quotes until nothing more comes off."""
     while True:
         before = text
+        text = _BOLD_LABEL.sub(r"\2:", text)
         for pattern in (_LABEL, _ITEM):
             text = pattern.sub("", text, count=1).strip()
-        text = _without_preamble(text)
-        text = _unquoted(text.removeprefix("**").strip() if _is_bold_label(text) else text)
+        text = _unquoted(_without_preamble(text))
         if text == before:
             return text
 
@@ -129,19 +141,9 @@ def _without_surroundings(text: str) -> str:
 def _without_preamble(text: str) -> str:
     """Take off an announcement, unless it is all there is or is itself the instruction."""
     match = _PREAMBLE.match(text)
-    if match is None or not match.group():
+    if match is None or not _ANNOUNCES.search(match.group()):
         return text
-    announced = match.group().lower()
-    rest = text[match.end() :].strip()
-    is_announcement = re.match(
-        r"(?:sure|certainly|of course|absolutely|ok|great|alright|here)", announced
-    )
-    names_itself = re.search(r"\b(?:question|instruction|prompt|query)\b", announced)
-    return rest if rest and (is_announcement or names_itself) else text
-
-
-def _is_bold_label(text: str) -> bool:
-    return text.startswith("**") and text.count("**") == 1
+    return text[match.end() :].strip() or text
 
 
 def _unquoted(text: str) -> str:
@@ -159,10 +161,14 @@ def _unquoted(text: str) -> str:
 
 
 def _without_answer(text: str) -> str:
-    """Cut where an answer begins under its own label; an instruction's first line is never one."""
+    """Cut where an answer or a remark begins; an instruction's first line is never one.
+
+    A line "A: ..." is an answer, unless options B, C ... follow.
+    """
     lines = text.splitlines()
+    has_options = any(_OPTION.match(line.strip()) and line.strip()[:2] != "A:" for line in lines)
     for number, line in enumerate(lines[1:], start=1):
-        if _ANSWER_LABEL.match(line) and not _OPTION.match(line.strip()):
+        if _AFTERWARDS.match(line) or (_SHORT_ANSWER.match(line) and not has_options):
             return "\n".join(lines[:number]).strip()
     return text
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from comd_platform.errors import ComdError
 from comd_platform.method.seeds import content_seed
@@ -34,7 +35,7 @@ class SingleTurn:
 
 @dataclass(frozen=True, slots=True)
 class Dialogue:
-    """A multi-turn dialogue about one image (eq. 1), and where the image stands at t = 1 (eq. 2)."""
+    """A multi-turn dialogue about one image (eq. 1), and where the image stands in it (eq. 2)."""
 
     turns: tuple[SingleTurn, ...]
     image_first: bool  # [P, V, Q_1] if true, else [P, Q_1, V]
@@ -48,8 +49,9 @@ def to_single_turns(conversations: Sequence[Mapping[str, object]]) -> list[Turn]
     (where it parts two pieces of text, one line break or space stays).
 
     Raises:
-        DialogueError: naming the turn (counted from 1), if speakers do not alternate or are unknown, a
-            value is missing or empty, there is no question, or there is more than one image token.
+        DialogueError: naming the turn (counted from 1), if speakers do not alternate or are
+            unknown, a value is missing or empty, there is no question, or there is more than one
+            image token.
     """
     turns: list[Turn] = []
     images = 0
@@ -107,9 +109,9 @@ def merge_turns(
 ) -> list[Dialogue]:
     """Return the single turns of *one* image as multi-turn dialogues (section 3.3.1, eq. 1).
 
-    The turns stand in the order of their keys, whatever order they come in: one dialogue (the paper),
-    or as many as `max_turns` asks for, of sizes that differ by at most one. The image stands before
-    or after the first question at random (eq. 2), drawn from `seed` and that question's key.
+    The turns stand in the order of their keys, whatever order they come in: one dialogue (the
+    paper), or as many as `max_turns` asks for, of sizes that differ by at most one. The image stands
+    before or after the first question at random (eq. 2), drawn from `seed` and that question's key.
     `split_dialogues` is the inverse, up to that order.
 
     Raises:
@@ -118,7 +120,7 @@ def merge_turns(
     if max_turns is not None and max_turns < 1:
         raise ValueError(f"max_turns must be at least 1, got {max_turns}")
     ordered = sorted(turns, key=lambda turn: turn.key)
-    for before, after in zip(ordered, ordered[1:], strict=False):
+    for before, after in pairwise(ordered):
         if before.key == after.key:
             raise ValueError(f"the key {after.key!r} occurs twice among the turns of one image")
     if not ordered:
@@ -127,7 +129,7 @@ def merge_turns(
     bounds = [len(ordered) * part // count for part in range(count + 1)]
     return [
         Dialogue(tuple(ordered[start:end]), _image_first(seed, ordered[start].key))
-        for start, end in zip(bounds, bounds[1:], strict=False)
+        for start, end in pairwise(bounds)
     ]
 
 

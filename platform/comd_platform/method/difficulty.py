@@ -1,4 +1,4 @@
-"""Difficulty of an instruction for the student (section 3.3.2, eq. 6), and the scale it stands on."""
+"""Difficulty of an instruction for the student (section 3.3.2, eq. 6), and the judge's scale."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ def clamp_score(score: float) -> tuple[float, bool]:
 def difficulty(teacher: float, student: float) -> float:
     """Return S = (|R_s - R_t| + 1) / max(R_s, R_t), eq. 6, a number in (0, 1].
 
-    `teacher` and `student` are R_t and R_s in [1, 10]. Symmetric: an instruction on which the student
-    beats the teacher is as difficult as the reverse. Two low scores are difficult as well (1, 1
-    gives 1.0: both failed), two high ones easy (9, 9 gives 0.11).
+    `teacher` and `student` are R_t and R_s in [1, 10]. Symmetric: an instruction on which the
+    student beats the teacher is as difficult as the reverse. Two low scores are difficult as well
+    (1, 1 gives 1.0: both failed), two high ones easy (9, 9 gives 0.11).
 
     Raises:
         ValueError: if a score lies outside [1, 10] or is NaN.

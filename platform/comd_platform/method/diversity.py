@@ -1,7 +1,7 @@
 """Is a new instruction different enough? (section 3.3.3: ROUGE-L < 0.7 against every other)
 
-Both indices answer the same question with the same exact score; they differ in whom they compare with.
-`DiversityIndex` compares with everything it holds: the instructions of one image, a few dozen.
+Both indices answer the same question with the same exact score; they differ in whom they compare
+with. `DiversityIndex` compares with everything it holds: the instructions of one image, a few dozen.
 `TextOnlyIndex` holds all instructions without an image, perhaps hundreds of thousands, and compares
 with those that MinHash LSH finds near.
 """
@@ -11,15 +11,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Protocol
-
 import numpy as np
 from datasketch import MinHash, MinHashLSH
 from numpy.typing import NDArray
 from rapidfuzz.distance import LCSseq
 from rapidfuzz.process import cdist
 
-from comd_platform.method.rouge import f_measure, normalised, rouge_l, tokens
+from comd_platform.method.rouge import normalised, rouge_l, tokens
 
 DEFAULT_THRESHOLD = 0.7
 
@@ -27,9 +25,9 @@ DEFAULT_THRESHOLD = 0.7
 # characters, and there are fewer than 1.2 million code points.
 _SURROGATES = range(0xD800, 0xE000)
 
-# F >= 0.7 means 2 * lcs >= 0.7 * (n + m), so at least lcs / (n + m - lcs) = 0.538 of the tokens (counted
-# as often as they occur) are shared. 42 bands of 3 rows find such a pair with 1 - (1 - .538**3)**42, more
-# than 99.9 %, at the boundary, and practically always above it.
+# F >= 0.7 means 2 * lcs >= 0.7 * (n + m), so at least lcs / (n + m - lcs) = 0.538 of the tokens
+# (counted as often as they occur) are shared. 42 bands of 3 rows find such a pair with
+# 1 - (1 - .538**3)**42, more than 99.9 %, at the boundary, and practically always above it.
 _LSH_BANDS, _LSH_ROWS = 42, 3
 
 
@@ -49,16 +47,6 @@ class Verdict:
     accepted: bool
     rouge_l: float
     nearest_id: str | None
-
-
-class Index(Protocol):
-    """What the acceptance walk needs of an index."""
-
-    def add(self, entries: Iterable[tuple[str, str]]) -> None:
-        """Add (id, text) pairs."""
-
-    def nearest(self, text: str) -> Nearest:
-        """Return the entry with the highest ROUGE-L; of equals the one that was added first."""
 
 
 class DiversityIndex:
@@ -105,8 +93,8 @@ class DiversityIndex:
 class TextOnlyIndex:
     """The instructions without an image: MinHash LSH candidates, then the exact comparison.
 
-    A pair at the boundary of 0.7 is missed in fewer than one case in a thousand; the same text never.
-    The permutations are fixed, so the outcome depends on the texts alone.
+    A pair at the boundary of 0.7 is missed in fewer than one case in a thousand; the same text
+    never. The permutations are fixed, so the outcome depends on the texts alone.
     """
 
     def __init__(self, entries: Iterable[tuple[str, str]] = ()) -> None:
@@ -150,25 +138,23 @@ class TextOnlyIndex:
 
 def accept(
     candidates: Iterable[tuple[str, str]],
-    existing: Iterable[tuple[str, str]] | Index,
+    existing: Iterable[tuple[str, str]] | DiversityIndex | TextOnlyIndex,
     threshold: float = DEFAULT_THRESHOLD,
 ) -> list[Verdict]:
     """Walk (id, text) candidates in order; keep those that are diverse (section 3.3.3).
 
-    A candidate is accepted if its ROUGE-L is *below* the threshold against every existing instruction
-    of the same image and every candidate accepted before it. `existing` is (id, text) pairs, or an
-    index (`TextOnlyIndex` for instructions without an image), to which the accepted ones are added.
+    A candidate is accepted if its ROUGE-L is *below* the threshold against every existing
+    instruction of the same image and every candidate accepted before it. `existing` is (id, text)
+    pairs, or an index (`TextOnlyIndex` for instructions without an image), to which the accepted
+    ones are added.
 
     Raises:
         ValueError: if the threshold lies outside [0, 1].
     """
     if not 0.0 <= threshold <= 1.0:
         raise ValueError(f"the ROUGE-L threshold must lie in [0, 1], got {threshold!r}")
-    index: Index
-    if isinstance(existing, (DiversityIndex, TextOnlyIndex)):
-        index = existing
-    else:
-        index = DiversityIndex(existing)
+    is_index = isinstance(existing, (DiversityIndex, TextOnlyIndex))
+    index = existing if is_index else DiversityIndex(existing)
     verdicts: list[Verdict] = []
     for candidate_id, text in candidates:
         nearest = index.nearest(text)
@@ -182,7 +168,7 @@ def accept(
 def _f_measures(
     common: NDArray[np.int32], length: int, lengths: NDArray[np.int32]
 ) -> NDArray[np.float64]:
-    """`f_measure` for one text against many, (N,), (N,) -> (N,): the same operations, same digits."""
+    """`f_measure` of one text against many, (N,), (N,) -> (N,): the same operations and digits."""
     scores = np.zeros(len(common), dtype=np.float64)
     some = common > 0
     precision, recall = common[some] / lengths[some], common[some] / length

@@ -31,8 +31,8 @@ def same_text(a: str, b: str) -> bool:
 def f_measure(lcs: int, length_a: int, length_b: int) -> float:
     """Return the F-measure in [0, 1] of a common subsequence, rounded as `rouge_score` rounds.
 
-    The order of the operations is part of the contract: at the threshold (7 of 10 tokens, 0.7) another
-    order gives another last digit, and another decision.
+    The order of the operations is part of the contract: at the threshold (7 of 10 tokens, 0.7)
+    another order gives another last digit, and another decision.
     """
     if lcs == 0:
         return 0.0
@@ -44,8 +44,8 @@ def rouge_l(a: str, b: str) -> float:
     """Return the ROUGE-L F-measure of two texts, in [0, 1]; symmetric.
 
     It is `RougeScorer(["rougeL"], use_stemmer=False).score(a, b)["rougeL"].fmeasure`, with one
-    addition: the same text (`same_text`) scores 1.0, even where the tokenizer finds nothing to compare.
-    Without it two identical Chinese questions would score 0 and count as diverse.
+    addition: the same text (`same_text`) scores 1.0, even where the tokenizer finds nothing to
+    compare. Without it two identical Chinese questions would score 0 and count as diverse.
     """
     if same_text(a, b):
         return 1.0

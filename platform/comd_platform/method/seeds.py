@@ -1,7 +1,7 @@
 """Seeds from content: the only source of randomness in comd.
 
-A seed is a hash of what it is for (run seed, iteration, phase, instruction key, attempt ...), never of
-time, worker, serial id or batch, so a run that was interrupted draws what an undisturbed one draws.
+A seed is a hash of what it is for (run seed, iteration, phase, instruction key, attempt ...), never
+of time, worker, serial id or batch, so an interrupted run draws what an undisturbed one draws.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def _canonical(parts: tuple[str | int, ...]) -> bytes:
 
 
 def content_seed(*parts: str | int) -> int:
-    """Return a seed in [0, 2**63) that depends on `parts` alone, in their order and with their types.
+    """Return a seed in [0, 2**63) that depends on `parts` alone, on their order and types.
 
     `content_seed("ab", "c")` differs from `content_seed("a", "bc")`, and `1` from `"1"`.
     """

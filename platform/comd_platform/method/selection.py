@@ -37,8 +37,8 @@ def balanced_selection(
     the candidates, tau and the seed, not on the input's order. At tau = 1 ("easy only") there is
     nothing to balance against: all are chosen; at tau = 0 all are difficult.
 
-    `max_sources` caps the number chosen, for comparisons at equal budget: half of each band, the odd
-    one to the difficult. The balance is kept: there are never more easy than difficult ones, so a
+    `max_sources` caps the number chosen, for comparisons at equal budget: half of each band, the
+    odd one to the difficult. The balance is kept: there are never more easy than difficult ones, so a
     short difficult band is not filled up with easy ones; where the easy band is short the difficult
     fill the rest, as they do without a cap. A smaller cap chooses a subset of a larger one.
 

@@ -1,7 +1,7 @@
 """The task type of an instruction (METHOD.md, "Task type"): the record's own, else a small rule.
 
-LLaVA's mixed files carry none. The rule is conservative: only what the wording shows beyond doubt is
-named; everything else is conversation. Another rule is a function with the signature of `TaskRule`.
+LLaVA's mixed files carry none. The rule is conservative: only what the wording shows beyond doubt
+is named; everything else is conversation. Another rule is a function with the signature of `TaskRule`.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ _ALIASES: Final[Mapping[str, str]] = {
     "multiple choice": MULTIPLE_CHOICE,
 }
 
-# "Describe the following image in detail", "Write a detailed description of ...", "... detailed analysis
-# of ...": LLaVA's sixteen detail prompts share a word for thoroughness and a word for the picture.
+# "Describe the following image in detail", "Write a detailed description of ...", "... detailed
+# analysis of ...": LLaVA's sixteen detail prompts share a word for thoroughness and a word for the picture.
 _THOROUGH = re.compile(
     r"\b(?:in detail|detailed|comprehensive|thorough(?:ly)?|rich|elaborate|step by step|"
     r"clear and concise|in-depth)\b"

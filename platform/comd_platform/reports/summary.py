@@ -1,4 +1,4 @@
-"""One row an iteration: how the pools grew, what was difficult, how far the judge can be trusted."""
+"""One row an iteration: how the pools grew, what was difficult, how the student was scored."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ class IterationRow:
     """One iteration of a run. Shares lie in [0, 1], scores in [1, 10]; None where nothing is known.
 
     `difficult_share` is of the scored instructions; `accepted_share` of the sources that were asked
-    for a new instruction; `flip_share` of the pairs read in both orders (the orders disagree on who
-    is better). `unreadable_share` is of the assessor's replies. wins, ties and losses are the
-    student's. `shared`: made by the run that this one branched from.
+    for a new instruction; `flip_share` of the instructions scored in both orders (the two name
+    different winners); `one_order` counts those where only one order could be read. wins, ties and
+    losses are the student's. `shared`: made by the run that this one branched from.
     """
 
     iteration: int
@@ -38,15 +38,17 @@ class IterationRow:
     wins: int
     ties: int
     losses: int
-    pairs: int
+    one_order: int
+    clamped: int
     flips: int
     flip_share: float | None
-    unreadable_share: float | None
     trained_examples: int | None
     trained_steps: int | None
     final_loss: float | None
 
 
+# Flips are read off the flags that the assess phase left: the view judge_health counts them from the
+# judgements themselves, which takes seconds for a big pool (see `judge_health`).
 _SUMMARY = """
 SELECT
     s.iteration,
@@ -69,15 +71,23 @@ SELECT
     s.wins,
     s.ties,
     s.losses,
-    coalesce(h.pairs, 0) AS pairs,
-    coalesce(h.flips, 0) AS flips,
-    h.flips::double precision / nullif(h.pairs - h.one_order - h.unscored, 0) AS flip_share,
-    h.unreadable::double precision / nullif(h.replies, 0) AS unreadable_share,
+    flagged.one_order,
+    flagged.clamped,
+    flagged.flips,
+    flagged.flips::double precision
+        / nullif(s.difficult + s.easy - flagged.one_order, 0) AS flip_share,
     s.trained_examples,
     s.trained_steps,
     s.final_loss
 FROM iteration_summary AS s
-LEFT JOIN judge_health AS h ON h.run_id = s.run_id AND h.iteration_id = s.iteration_id
+CROSS JOIN LATERAL (
+    SELECT
+        count(*) FILTER (WHERE 'one_order' = ANY(flags)) AS one_order,
+        count(*) FILTER (WHERE 'clamped' = ANY(flags)) AS clamped,
+        count(*) FILTER (WHERE 'flip' = ANY(flags)) AS flips
+    FROM assessment
+    WHERE assessment.iteration_id = s.iteration_id
+) AS flagged
 WHERE s.run_id = :run_id
 ORDER BY s.iteration
 """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+from collections import OrderedDict
 from pathlib import Path
 
 from PIL import Image, ImageOps
@@ -27,6 +28,28 @@ def load_rgb(path: Path) -> Image.Image:
         raise PictureError(f"cannot read picture {path}: {reason}") from error
 
 
+class Shelf:
+    """Decoded pictures, kept up to `limit_bytes`: one picture is shown to several requests (its
+    other questions, the judge's second order). Files are taken not to change while it is open.
+    """
+
+    def __init__(self, limit_bytes: int = 128 * 2**20) -> None:
+        self._limit = limit_bytes
+        self._held = 0
+        self._pictures: OrderedDict[Path, Image.Image] = OrderedDict()
+
+    def load_rgb(self, path: Path) -> Image.Image:
+        """As `load_rgb`; the picture is shared, not to be drawn on. Raises PictureError."""
+        picture = self._pictures.get(path)
+        if picture is None:
+            picture = self._pictures[path] = load_rgb(path)
+            self._held += _bytes(picture)
+        self._pictures.move_to_end(path)
+        while self._held > self._limit and len(self._pictures) > 1:
+            self._held -= _bytes(self._pictures.popitem(last=False)[1])
+        return picture
+
+
 def data_url(path: Path, max_side: int | None) -> str:
     """A `data:` URL of the picture, its longer side at most `max_side` pixels.
 
@@ -40,6 +63,10 @@ def data_url(path: Path, max_side: int | None) -> str:
     with Image.open(io.BytesIO(content)) as original:
         mime = _SENT_AS_IS.get(original.format or "")
     return _encoded(content, mime) if mime else _encoded(_png(picture), "image/png")
+
+
+def _bytes(picture: Image.Image) -> int:
+    return 3 * picture.width * picture.height
 
 
 def _png(picture: Image.Image) -> bytes:

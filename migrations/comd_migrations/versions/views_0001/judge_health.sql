@@ -1,5 +1,5 @@
 -- How far the assessor can be trusted, per iteration that assessed anything.
--- flips: the two orders disagree on who is better. first_preferred: both orders prefer their first slot.
+-- flips: the two orders name different winners; a tie is not one. first_preferred: both orders prefer their first slot.
 CREATE VIEW judge_health AS
 SELECT
     run_iteration.run,
@@ -13,8 +13,8 @@ SELECT
     count(*) FILTER (WHERE num_nulls(pair.teacher_score_1, pair.teacher_score_2) = 1) AS one_order,
     count(*) FILTER (WHERE num_nulls(pair.teacher_score_1, pair.teacher_score_2) = 2) AS unscored,
     count(*) FILTER (WHERE
-        sign(pair.teacher_score_1 - pair.student_score_1)
-        <> sign(pair.teacher_score_2 - pair.student_score_2)) AS flips,
+        (pair.teacher_score_1 - pair.student_score_1)
+        * (pair.teacher_score_2 - pair.student_score_2) < 0) AS flips,
     count(*) FILTER (WHERE
         pair.teacher_score_1 > pair.student_score_1
         AND pair.student_score_2 > pair.teacher_score_2) AS first_preferred,

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from comd_platform.loop.context import Context
 
 # flags: one_order (the other could not be read), unreadable (neither could), clamped (a number lay
-# outside 1-10), flip (the orders disagree on who is better), no_answer, not_judged.
+# outside 1-10), flip (the orders name different winners), no_answer, not_judged.
 _ASSESS = text(
     """
     INSERT INTO assessment (
@@ -36,8 +36,8 @@ _ASSESS = text(
                     AND num_nulls(pair.teacher_score_1, pair.teacher_score_2) = 2
                     THEN 'unreadable' END,
                 CASE WHEN pair.clamped THEN 'clamped' END,
-                CASE WHEN sign(pair.teacher_score_1 - pair.student_score_1)
-                    <> sign(pair.teacher_score_2 - pair.student_score_2) THEN 'flip' END,
+                CASE WHEN (pair.teacher_score_1 - pair.student_score_1)
+                    * (pair.teacher_score_2 - pair.student_score_2) < 0 THEN 'flip' END,
                 CASE WHEN teacher.id IS NULL OR student.id IS NULL THEN 'no_answer'
                     WHEN pair.replies IS NULL THEN 'not_judged' END
             ], NULL) AS flags

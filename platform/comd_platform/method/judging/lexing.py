@@ -82,9 +82,7 @@ _SLOT_IDS: Final = {
 }
 _SPELLED: Final = {
     word: float(value)
-    for value, word in enumerate(
-        "zero one two three four five six seven eight nine ten".split()
-    )
+    for value, word in enumerate("zero one two three four five six seven eight nine ten".split())
 }
 _OF_TEN: Final = (
     r"(?: ?/ ?10(?:\.0+)?(?![\d/]| ?/ ?\d)(?!\.\d)|"
@@ -123,7 +121,7 @@ _TOKEN: Final = re.compile(
             r"\b\d{1,3}[- ](?i:point|star)s?\b(?= (?i:scale|rating))|\b\d{1,3}-(?i:point|star)\b)",
             rf"(?P<spelled>\b(?i:{'|'.join(_SPELLED)})\b(?P<spelled_ten>{_OF_TEN})?)",
             r"(?P<grouped>\b\d{1,3}(?:,\d{3})+\b)",
-            rf"(?P<number>(?<![\w.])\d+(?:\.\d+)?(?!\.?\d)(?![A-Za-z_%\u00b0])(?P<ten>{_OF_TEN})?)",
+            rf"(?P<number>(?P<value>(?<![\w.])\d+(?:\.\d+)?)(?!\.?\d)(?![A-Za-z_%\u00b0])(?P<ten>{_OF_TEN})?)",
             r"(?P<blob>\d[\w.]*%?)",
             r"(?P<word>[^\W\d_]+(?:'[a-z]+)?)",
             r"(?P<bracket>\()",
@@ -135,7 +133,8 @@ _WORDS: Final[dict[str, Kind]] = {
         "score scores scored rating ratings rate rated rates grade grades graded".split(), Kind.MARK
     ),
     **dict.fromkeys(
-        "give gives gave given giving award awards awarded assign assigns assigned".split(), Kind.GIVE
+        "give gives gave given giving award awards awarded assign assigns assigned".split(),
+        Kind.GIVE,
     ),
     **dict.fromkeys(
         "receive receives received get gets got deserve deserves deserved earn earns earned "
@@ -238,7 +237,7 @@ def _of(match: re.Match[str]) -> list[Token]:
         slot = Token(Kind.SLOT, text, _SLOT_IDS[match["scored_id"].lower()])
         return [Token(Kind.MARK, "score"), slot]
     if match["number"]:
-        return [Token(Kind.NUMBER, text, float(re.split(r"[ /]", text)[0]), bool(match["ten"]))]
+        return [Token(Kind.NUMBER, text, float(match["value"]), bool(match["ten"]))]
     if match["spelled"]:
         word = text.split(" ")[0].split("/")[0].lower()
         return [Token(Kind.NUMBER, text, _SPELLED[word], bool(match["spelled_ten"]), spelled=True)]
@@ -263,8 +262,13 @@ def _is_noise(tokens: list[Token], position: int) -> bool:
 
 def _is_minus(tokens: list[Token], position: int) -> bool:
     """Say whether the sign before a number is a minus or a fraction bar, not a dash after a label."""
-    return tokens[position - 1].text == "/" or position < 2 or tokens[position - 2].kind in (
-        Kind.PUNCT,
-        Kind.NUMBER,
-        Kind.NOISE,
+    return (
+        tokens[position - 1].text == "/"
+        or position < 2
+        or tokens[position - 2].kind
+        in (
+            Kind.PUNCT,
+            Kind.NUMBER,
+            Kind.NOISE,
+        )
     )

@@ -19,7 +19,15 @@ _SLOT_KEY: Final = re.compile(
     r"(1|2|a|b|one|two|first|second)"
     r"(?:assistant|answer|response|model|candidate)?(?:final|overall|total)?(?:score|rating)?\Z"
 )
-_SCORES_KEYS: Final = ("scores", "ratings", "score", "rating", "result", "evaluation", "final_scores")
+_SCORES_KEYS: Final = (
+    "scores",
+    "ratings",
+    "score",
+    "rating",
+    "result",
+    "evaluation",
+    "final_scores",
+)
 _VALUE_KEYS: Final = ("overall_score", "overall", "final_score", "score", "rating")
 _NAME_KEYS: Final = ("assistant", "answer", "response", "model", "id", "name")
 _FIRST: Final = frozenset({"1", "a", "one", "first"})

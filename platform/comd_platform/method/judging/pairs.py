@@ -29,7 +29,9 @@ _INTRODUCTION: Final = frozenset(
     "here as follows respectively would be of in order so s and points pair values total".split()
 )
 _INTRODUCTION_LENGTH: Final = 16
-_DECIMAL_COMMAS: Final = re.compile(r"\A[\[(]?(\d{1,2}(?:,\d{1,2})?)(?:, |;? )(\d{1,2}(?:,\d{1,2})?)[\])]?\Z")
+_DECIMAL_COMMAS: Final = re.compile(
+    r"\A[\[(]?(\d{1,2}(?:,\d{1,2})?)(?:, |;? )(\d{1,2}(?:,\d{1,2})?)[\])]?\Z"
+)
 
 
 def first_line(reply: Reply) -> Scores | Ambiguous | None:
@@ -97,7 +99,11 @@ def read_pair(tokens: Sequence[Token], start: int) -> tuple[Scores, int] | None:
     if after and after[0].kind in (Kind.NUMBER, Kind.NOISE):
         return None
     separators = _SEPARATORS | {"and", "&", "-"}
-    if len(after) > 1 and after[0].text in separators and after[1].kind in (Kind.NUMBER, Kind.NOISE):
+    if (
+        len(after) > 1
+        and after[0].text in separators
+        and after[1].kind in (Kind.NUMBER, Kind.NOISE)
+    ):
         return None
     return (first.value, second.value), position + 1
 
@@ -140,7 +146,10 @@ def two_short_lines(reply: Reply) -> Scores | None:
     """
     lines = reply.lines
     if len(lines) == 1:
-        lines = [part.strip() for part in re.split(r"[,;] ?(?=[B2b][.):])|(?<=\d) (?=[B2b][.):])", lines[0])]
+        lines = [
+            part.strip()
+            for part in re.split(r"[,;] ?(?=[B2b][.):])|(?<=\d) (?=[B2b][.):])", lines[0])
+        ]
     if len(lines) < 2:
         return None
     labelled = [_SHORT.match(line) for line in lines[:3]]
@@ -200,7 +209,15 @@ def in_prose(reply: Reply) -> Scores | Ambiguous | None:
 
 def ends_here(line: Sequence[Token], position: int) -> bool:
     """Say whether a number that ended before `position` stands for itself and counts nothing."""
-    while position < len(line) and line[position].text in ("]", ")", "}", '"', "'", "points", "point"):
+    while position < len(line) and line[position].text in (
+        "]",
+        ")",
+        "}",
+        '"',
+        "'",
+        "points",
+        "point",
+    ):
         position += 1
     if position >= len(line):
         return True

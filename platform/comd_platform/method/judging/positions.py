@@ -24,7 +24,9 @@ class Averaged:
     flags: tuple[Flag, ...]
 
 
-def average_positions(teacher_first: Scores | None, student_first: Scores | None) -> Averaged | None:
+def average_positions(
+    teacher_first: Scores | None, student_first: Scores | None
+) -> Averaged | None:
     """Return each model's mean over both orders (section 3.3.2), None if neither could be read.
 
     Both arguments are (teacher, student), already assigned to the models, as the judge wrote them.

@@ -106,8 +106,10 @@ def _mentions(reply: Reply) -> Iterator[Mention]:
                 yield from _Sentence(line[start:end], context).mentions()
             start = end + 1
         has_number = any(token.kind is Kind.NUMBER for token in line)
-        if not has_number and any(token.kind is Kind.MARK for token in line) and (
-            line[-1].text == ":" or len(line) <= _MOST_WORDS_IN_HEADING
+        if (
+            not has_number
+            and any(token.kind is Kind.MARK for token in line)
+            and (line[-1].text == ":" or len(line) <= _MOST_WORDS_IN_HEADING)
         ):
             final = any(token.kind is Kind.FINAL for token in line)
             context.heading = Weight.VERDICT if final else Weight.SCORE
@@ -130,10 +132,14 @@ _FILLERS: Final = frozenset(
 )
 _CONNECTORS: Final = frozenset(":=-([{)]}\"'|,")
 # The noun after a slot: "Assistant 1's answer: 8".
-_POSSESSIONS: Final = frozenset("answer response solution submission code reply output description".split())
+_POSSESSIONS: Final = frozenset(
+    "answer response solution submission code reply output description".split()
+)
 _MEMORY: Final = 60  # tokens between a slot and a number beyond which nothing connects them
 _BEFORE_FOR: Final = frozenset("points point ) ] goes is are was were".split())
-_REACH: Final = 6  # tokens between a slot and a number that may belong to it if another slot is near
+_REACH: Final = (
+    6  # tokens between a slot and a number that may belong to it if another slot is near
+)
 
 
 class _Sentence:
@@ -173,7 +179,9 @@ class _Sentence:
                     yield from self._mention(slot, token.value, position, group)
                 position = bound_to = behind
                 continue
-            if self._is_score(position, group) and (token.ten or ends_here(self.tokens, position + 1)):
+            if self._is_score(position, group) and (
+                token.ten or ends_here(self.tokens, position + 1)
+            ):
                 for slot in self._backward(position, group):
                     yield from self._mention(slot, token.value, position, group)
                 bound_to = position + 1
@@ -264,8 +272,10 @@ class _Sentence:
             self.tokens[i].text in _BEFORE_FOR or self.tokens[i].kind is Kind.GIVE
         ):
             i += 1
-        if i + 1 < len(self.tokens) and self.tokens[i].text in "([" and (
-            self.tokens[i + 1].kind is Kind.SLOT
+        if (
+            i + 1 < len(self.tokens)
+            and self.tokens[i].text in "(["
+            and (self.tokens[i + 1].kind is Kind.SLOT)
         ):
             return [int(self.tokens[i + 1].value)], i + 2
         if i >= len(self.tokens) or self.tokens[i].kind is not Kind.FOR:

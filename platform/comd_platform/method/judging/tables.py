@@ -83,9 +83,7 @@ def _verdict(named: Sequence[tuple[Sequence[Token], Scores]]) -> Scores | Ambigu
     if len(named) == 1:
         return named[0][1]
     for kind in _VERDICT:
-        verdicts = {
-            scores for name, scores in named if any(token.kind is kind for token in name)
-        }
+        verdicts = {scores for name, scores in named if any(token.kind is kind for token in name)}
         if len(verdicts) == 1:
             return verdicts.pop()
     return AMBIGUOUS

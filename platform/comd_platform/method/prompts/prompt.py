@@ -34,7 +34,7 @@ class PromptError(ComdError):
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """One role's template; `hash` (sha256, hex) of its text is stored with every row it produced."""
+    """One role's template; `hash` (sha256, hex) of its text is stored with each row it produced."""
 
     role: Role
     template: str
@@ -69,8 +69,8 @@ class Prompt:
         Values are inserted as they are: template syntax inside a question or an answer stays text.
 
         Raises:
-            PromptError: if a variable of the role is missing, an unknown one is given, or the template
-                fails (it runs in a sandbox).
+            PromptError: if a variable of the role is missing, an unknown one is given, or the
+                template fails (it runs in a sandbox).
         """
         known = VARIABLES[self.role]
         for variable in known:
@@ -110,7 +110,7 @@ def load_prompt(role: Role, override: Path | str | None = None) -> Prompt:
 @cache
 def _environment() -> SandboxedEnvironment:
     # The prompts are plain text for a model: escaping for HTML would change what the model reads.
-    return SandboxedEnvironment(undefined=StrictUndefined, autoescape=False)  # noqa: S701
+    return SandboxedEnvironment(undefined=StrictUndefined, autoescape=False)
 
 
 @cache

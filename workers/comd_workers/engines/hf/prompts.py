@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from comd_workers.engines.base import EngineError, Request
-from comd_workers.engines.pictures import load_rgb
+from comd_workers.engines.pictures import Shelf
 
 _PROBE = "comd"
 
@@ -53,6 +53,7 @@ class Prompter:
         if self.tokenizer.pad_token_id is None:
             self.tokenizer.pad_token = self.tokenizer.eos_token
         self._image_token: str | None = getattr(processor, "image_token", None)
+        self._shelf = Shelf()
         self._bos: str | None = self.tokenizer.bos_token
         self._answer_lead = self._probe_answer_lead()
 
@@ -83,7 +84,9 @@ class Prompter:
 
         Raises PictureError or PromptError; with several prompts it does not say which is to blame.
         """
-        pictures = [[load_rgb(path) for path in prompt.request.images] for prompt in prompts]
+        pictures = [
+            [self._shelf.load_rgb(path) for path in prompt.request.images] for prompt in prompts
+        ]
         texts = [prompt.whole for prompt in prompts]
         try:
             return self.processor(

