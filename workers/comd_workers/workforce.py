@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from types import TracebackType
@@ -50,9 +51,6 @@ class Bells:
             )
         except (OperationalError, OSError) as error:
             log.warning("the broker is away, item %s will be rung again: %s", item_id, error)
-
-    def tend(self) -> None:
-        """Whoever serves the queues is not this process's business."""
 
     def close(self) -> None:
         self._connection.release()
@@ -133,6 +131,7 @@ class Workforce:
         self, settings: Settings, *, local: int | None = None, max_loaded: int = 1
     ) -> None:
         """`local`: None starts local workers only where none is registered; 0 never does."""
+        self._one_at_a_time = threading.Lock()  # several drivers may share a workforce
         self._bells = Bells(settings)
         self._local: LocalWorkers | None = None
         if local is None and not _somebody(settings):
@@ -155,11 +154,13 @@ class Workforce:
         self._bells.close()
 
     def ring(self, item_id: int, role: str) -> None:
-        self._bells.ring(item_id, role)
+        with self._one_at_a_time:
+            self._bells.ring(item_id, role)
 
     def tend(self) -> None:
         if self._local is not None:
-            self._local.tend()
+            with self._one_at_a_time:
+                self._local.tend()
 
 
 def _somebody(settings: Settings) -> bool:

@@ -29,15 +29,15 @@ def iterate(
     from comd_platform.loop.driver import Driver
     from comd_platform.runs import find_run
     from comd_workers.cli.inspect import print_summary
-    from comd_workers.cli.progress import PhaseBars
+    from comd_workers.cli.progress import Board
     from comd_workers.workforce import Workforce
 
     stop = stop_on_signals()
     with database() as (engine, settings):
         with transaction(engine) as session:
             find_run(session, run)
-        with Workforce(settings, local=workers) as workforce, PhaseBars(run) as bars:
-            Driver(engine, workforce, bars, stop=stop).run(run, count)
+        with Workforce(settings, local=workers) as workforce, Board() as board:
+            Driver(engine, workforce, board.watch(run), stop=stop).run(run, count)
         print_summary(engine, run)
 
 

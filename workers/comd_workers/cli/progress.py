@@ -19,11 +19,10 @@ from rich.progress import (
 )
 
 
-class PhaseBars:
-    """The watcher of `comd iterate`: a bar a phase, kept when done."""
+class Board:
+    """A bar a phase, for one run or for several that go on at the same time."""
 
-    def __init__(self, run: str, console: Console | None = None) -> None:
-        self._run = run
+    def __init__(self, console: Console | None = None) -> None:
         self._console = console or Console(highlight=False)
         self._progress = Progress(
             SpinnerColumn(finished_text="✓"),
@@ -38,8 +37,6 @@ class PhaseBars:
             console=self._console,
             disable=not self._console.is_terminal,
         )
-        self._tasks: dict[tuple[int, str], TaskID] = {}
-        self._started: dict[tuple[int, str], float] = {}
 
     def __enter__(self) -> Self:
         self._progress.start()
@@ -52,6 +49,21 @@ class PhaseBars:
         traceback: TracebackType | None,
     ) -> None:
         self._progress.stop()
+
+    def watch(self, run: str) -> PhaseBars:
+        """The watcher of one run's driver."""
+        return PhaseBars(run, self._progress, self._console)
+
+
+class PhaseBars:
+    """Draws one run's phases; prints a line a phase where there is no terminal to draw on."""
+
+    def __init__(self, run: str, progress: Progress, console: Console) -> None:
+        self._run = run
+        self._progress = progress
+        self._console = console
+        self._tasks: dict[tuple[int, str], TaskID] = {}
+        self._started: dict[tuple[int, str], float] = {}
 
     def phase_started(self, iteration: int, phase: str, total: int) -> None:
         name = (iteration, phase)

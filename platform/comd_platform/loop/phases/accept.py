@@ -17,7 +17,7 @@ from comd_platform.db.arrays import among
 from comd_platform.keys import child_key
 from comd_platform.loop.context import Context, cache_pool_ids
 from comd_platform.loop.iterations import StudentCaughtUp
-from comd_platform.method.diversity import DiversityIndex, Index, TextOnlyIndex, Verdict, accept
+from comd_platform.method.diversity import DiversityIndex, TextOnlyIndex, Verdict, accept
 from comd_platform.method.seeds import rank_key
 from comd_platform.tables import Augmentation, Instruction
 
@@ -25,6 +25,7 @@ OVER_BUDGET = "over budget"
 NOT_DIVERSE = "not diverse"
 
 
+_Index: TypeAlias = DiversityIndex | TextOnlyIndex
 # id, text, source_instruction_id, key, image_id, task_type
 _Source: TypeAlias = Row[int, str | None, int, str, int | None, str]
 
@@ -96,7 +97,7 @@ def _walk(session: Session, context: Context, candidates: Sequence[_Source]) -> 
 
 def _indices(
     session: Session, context: Context, images: set[int | None]
-) -> dict[int | None, Index]:
+) -> dict[int | None, _Index]:
     """For each image an index of its instructions in the cache pool; one for those without image."""
     entries: dict[int | None, list[tuple[str, str]]] = defaultdict(list)
     present = [image for image in images if image is not None]
@@ -111,7 +112,7 @@ def _indices(
     )
     for row in rows:
         entries[row.image_id].append((row.key, row.text))
-    result: dict[int | None, Index] = {image: DiversityIndex(entries[image]) for image in present}
+    result: dict[int | None, _Index] = {image: DiversityIndex(entries[image]) for image in present}
     result[None] = TextOnlyIndex(entries[None])
     return result
 

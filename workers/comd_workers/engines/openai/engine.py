@@ -52,6 +52,7 @@ class OpenAIEngine(BaseEngine):
                 yield outcome
         finally:
             serving.cancel()
+            self._loop.settle()  # its lanes are free again before another call takes them
 
     def _close(self) -> None:
         self._loop.stop(self._hang_up)
@@ -117,16 +118,16 @@ class _LoopThread:
             self._thread.start()
         return asyncio.run_coroutine_threadsafe(work, self._loop)
 
+    def settle(self) -> None:
+        """Wait until nothing runs any more."""
+        self.start(_ended()).result()
+
     def stop(self, last: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Cancel what still runs, await `last`, end the thread. Nothing to do if never started."""
+        """Await `last` and end the thread. Nothing to do if it never started."""
         if self._loop is None or self._thread is None:
             return
 
         async def finish() -> None:
-            running = asyncio.all_tasks() - {asyncio.current_task()}
-            for task in running:
-                task.cancel()
-            await asyncio.gather(*running, return_exceptions=True)
             await last()
             await asyncio.get_running_loop().shutdown_default_executor()
 
@@ -135,3 +136,9 @@ class _LoopThread:
         self._thread.join()
         self._loop.close()
         self._loop = self._thread = None
+
+
+async def _ended() -> None:
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    if others:
+        await asyncio.wait(others)
