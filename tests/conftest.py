@@ -10,12 +10,13 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from pydantic import SecretStr
+from sqlalchemy import URL, Engine, make_url
+
 from comd_migrations import upgrade
 from comd_platform.db.embedded import EmbeddedPostgres
 from comd_platform.db.engine import libpq_url, make_engine
 from comd_platform.settings import Settings, get_settings
-from pydantic import SecretStr
-from sqlalchemy import URL, Engine, make_url
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from sqlalchemy import URL
+
 from comd_platform.db.engine import make_engine, transaction
 from comd_platform.ledger import register_worker
 from comd_platform.settings import Settings
@@ -12,7 +14,6 @@ from comd_platform.tables import ROLES
 from comd_workers.engines.cache import EngineCache
 from comd_workers.perform import Performer
 from comd_workers.perform.heartbeat import Heartbeat
-from sqlalchemy import URL
 
 
 class InlineWorkforce:

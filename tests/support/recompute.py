@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import Any
 
+from sqlalchemy import Engine, text
+
+from comd_platform.evaluation.scoring import score
 from comd_platform.keys import child_key, root_key
 from comd_platform.method.augmenting import parse_instruction
 from comd_platform.method.dialogues import SingleTurn, merge_turns
@@ -13,8 +16,6 @@ from comd_platform.method.diversity import accept
 from comd_platform.method.judging import average_positions, parse_scores
 from comd_platform.method.seeds import content_seed, rank_key
 from comd_platform.method.selection import Candidate, balanced_selection
-from comd_platform.evaluation.scoring import score
-from sqlalchemy import Engine, text
 
 
 class Rows:
@@ -28,7 +29,7 @@ class Rows:
             return list(connection.execute(text(statement), parameters))
 
     def by_id(self, table: str) -> dict[int, Any]:
-        return {row.id: row for row in self.all(f"SELECT * FROM {table}")}  # noqa: S608
+        return {row.id: row for row in self.all(f"SELECT * FROM {table}")}
 
 
 def check_run(engine: Engine, run: str) -> int:

@@ -6,13 +6,14 @@ import json
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
+from sqlalchemy import Engine
+
 from comd_platform.config.load import parse_config
 from comd_platform.config.run import RunConfig
 from comd_platform.evaluation.items import import_benchmark
 from comd_platform.importers import import_file
 from comd_platform.settings import Settings
-from PIL import Image
-from sqlalchemy import Engine
 
 MARKERS = {"assessor": "[Answer of Assistant 1]", "augmentor": "Write ONE new instruction"}
 

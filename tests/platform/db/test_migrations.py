@@ -1,12 +1,13 @@
 from __future__ import annotations
 
-import comd_migrations
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from sqlalchemy import URL, CheckConstraint, Engine, inspect, text
+
+import comd_migrations
 from comd_platform.db.engine import DatabaseError, make_engine
 from comd_platform.tables import Base
-from sqlalchemy import URL, CheckConstraint, Engine, inspect, text
 
 
 def test_models_and_migrations_describe_the_same_schema(engine: Engine) -> None:
@@ -22,9 +23,7 @@ def test_check_constraints_of_models_and_database_agree(engine: Engine) -> None:
     inspector = inspect(engine)
     for table in Base.metadata.sorted_tables:
         declared = {
-            str(check.name)
-            for check in table.constraints
-            if isinstance(check, CheckConstraint)
+            str(check.name) for check in table.constraints if isinstance(check, CheckConstraint)
         }
         found = {check["name"] for check in inspector.get_check_constraints(table.name)}
         assert declared == found, table.name

@@ -4,6 +4,8 @@ import threading
 from dataclasses import replace
 
 import pytest
+from sqlalchemy import Engine, select, text
+
 from comd_platform.config.load import parse_config
 from comd_platform.db.engine import transaction
 from comd_platform.ledger import (
@@ -31,7 +33,6 @@ from comd_platform.ledger.failing import forgive
 from comd_platform.loop.iterations import next_iteration
 from comd_platform.runs import create_run
 from comd_platform.tables import Failure, Instruction, Pool, WorkItem
-from sqlalchemy import Engine, select, text
 
 CONFIG = {
     "name": "r",
@@ -105,7 +106,7 @@ def test_batches_hold_every_subject_once_and_in_order(desk: Desk) -> None:
     items = desk.plan(batch=4)
     batches = [desk.item(item).subject_ids for item in items]
     assert [len(batch) for batch in batches] == [4, 4, 2]
-    assert sum(batches, []) == desk.subjects
+    assert [subject for batch in batches for subject in batch] == desk.subjects
 
 
 def test_an_item_is_claimed_once_however_many_try(desk: Desk) -> None:
@@ -145,9 +146,14 @@ def test_a_worker_that_wakes_after_its_lease_can_write_nothing(desk: Desk) -> No
     awake = desk.claim(item)
     with transaction(desk.engine) as session:
         assert not renew(session, asleep, 60)
-    with pytest.raises(LeaseLost), transaction(desk.engine) as session:
-        session.execute(text("UPDATE instruction SET task_type = 'written by a ghost'"))
-        complete(session, asleep)
+
+    def write_too_late() -> None:
+        with transaction(desk.engine) as session:
+            session.execute(text("UPDATE instruction SET task_type = 'written by a ghost'"))
+            complete(session, asleep)
+
+    with pytest.raises(LeaseLost):
+        write_too_late()
     with transaction(desk.engine) as session:
         assert set(session.scalars(select(Instruction.task_type))) == {"x"}
         complete(session, awake)

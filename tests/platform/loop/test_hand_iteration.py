@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from sqlalchemy import Engine, select
+from sqlalchemy.orm import Session
+
 from comd_platform.config.load import parse_config
 from comd_platform.db.engine import transaction
 from comd_platform.keys import root_key
@@ -22,8 +25,6 @@ from comd_platform.tables import (
     Pool,
     Selection,
 )
-from sqlalchemy import Engine, select
-from sqlalchemy.orm import Session
 
 CONFIG = {
     "name": "hand",

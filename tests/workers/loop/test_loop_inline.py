@@ -6,16 +6,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from inline_workers import inline_workforce
+from recompute import check_run
+from sqlalchemy import URL, Engine, text
+from toy_world import MARKERS, import_toy_world, toy_config
+
 from comd_platform.config.run import RunConfig
 from comd_platform.db.engine import transaction
 from comd_platform.loop.driver import Driver, PhaseFailed
 from comd_platform.loop.iterations import StudentCaughtUp
 from comd_platform.runs import branch_run, create_run, find_run
 from comd_platform.settings import Settings
-from inline_workers import inline_workforce
-from recompute import check_run
-from sqlalchemy import URL, Engine, text
-from toy_world import MARKERS, import_toy_world, toy_config
 
 
 @pytest.fixture

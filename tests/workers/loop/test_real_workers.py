@@ -15,6 +15,10 @@ from typing import Any
 
 import pytest
 import yaml
+from recompute import check_run
+from sqlalchemy import Engine, text
+from toy_world import import_toy_world, toy_config
+
 from comd_platform.config.load import parse_config
 from comd_platform.db.engine import transaction
 from comd_platform.evaluation.items import import_benchmark
@@ -23,9 +27,6 @@ from comd_platform.runs import create_run
 from comd_platform.settings import Settings
 from comd_tinyworld.data import balanced_test, seed_set, write_all
 from comd_workers.demo.arms import run_document
-from recompute import check_run
-from sqlalchemy import Engine, text
-from toy_world import import_toy_world, toy_config
 
 
 def comd(*arguments: str, **extra: str) -> subprocess.Popen[str]:

@@ -212,13 +212,14 @@ def dashboard(
 ) -> None:
     """Open the dashboard: pools, scores, difficulty, progress."""
     import importlib.util
+    import subprocess
+    import sys
 
     from comd_platform.errors import ComdError
 
     if importlib.util.find_spec("streamlit") is None:
         raise ComdError("streamlit is not installed", hint="pip install 'comd[dashboard]'")
     with database():
-        pass
-    from comd_workers.dashboard import run_dashboard
-
-    run_dashboard(port, address)
+        pass  # started and migrated before the pages read it
+    arguments = [sys.executable, "-m", "comd_dashboard", str(port), address]
+    raise typer.Exit(subprocess.run(arguments, check=False).returncode)  # noqa: S603 - ourselves

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from comd_tinyworld import weights_path
-from comd_tinyworld.prompts import prompt_path
+from comd_tinyworld.prompts import Role, prompt_path
 
 POOL = "tinyworld"
 BENCHMARK = "tinyworld-test"
@@ -63,7 +63,11 @@ def run_document(name: str, seed: int) -> dict[str, Any]:
 
 
 def _role(
-    role: str, *, tokens: int, model: str | None = None, temperature: float = 0.5
+    role: Role,
+    *,
+    tokens: int,
+    model: Literal["teacher", "student"] | None = None,
+    temperature: float = 0.5,
 ) -> dict[str, Any]:
     section: dict[str, Any] = {
         "sampling": {"temperature": temperature, "max_new_tokens": tokens},

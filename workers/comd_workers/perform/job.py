@@ -137,7 +137,9 @@ def _speaker(session: Session, claim: Claim, config: RunConfig, artifacts: Path)
             stop=sampling.stop,
         ),
         prompt=Prompt(
-            cast(Role, prompt.role), prompt.template, name=f"{prompt.role} prompt {prompt.hash[:12]}"
+            cast("Role", prompt.role),
+            prompt.template,
+            name=f"{prompt.role} prompt {prompt.hash[:12]}",
         ),
         system=model.sampling.get("system"),
     )

@@ -106,7 +106,11 @@ class Lane:
         try:
             async with asyncio.timeout(self._config.timeout_s):
                 response = await self._http.post(self._server.url, content=content)
+        except asyncio.CancelledError:
+            await self._reconnect()
+            raise
         except TimeoutError:
+            await self._reconnect()
             raise _TryAgainError(f"no answer within {self._config.timeout_s:g} s") from None
         except httpx.ConnectError as error:
             raise _TryAgainError(
@@ -128,6 +132,11 @@ class Lane:
                 self._server.clean(f"the server answered with an error: {_message(reply)}")
             )
         return reply
+
+    async def _reconnect(self) -> None:
+        """A call that was interrupted leaves httpcore's pool holding its connection for good."""
+        broken, self._http = self._http, self._server.connect()
+        await broken.aclose()
 
     def _refusal(self, response: httpx.Response) -> Exception:
         """What a status other than 200 means for us."""
