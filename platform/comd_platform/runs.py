@@ -10,7 +10,8 @@ from sqlalchemy.orm import Session
 from comd_platform.config.load import parse_config
 from comd_platform.config.run import RunConfig
 from comd_platform.errors import ComdError
-from comd_platform.tables import Image, Instruction, Iteration, Pool, Run
+from comd_platform.importers import missing_images
+from comd_platform.tables import Iteration, Pool, Run
 
 
 class RunError(ComdError):
@@ -101,20 +102,6 @@ def chain(session: Session, run: Run) -> list[Iteration]:
     )
 
 
-def missing_images(session: Session, pool_id: int) -> list[str]:
-    """Names of up to 5 pictures that instructions of the pool still wait for."""
-    return [
-        str(source)
-        for source in session.scalars(
-            select(Image.source)
-            .join(Instruction, Instruction.image_id == Image.id)
-            .where(Instruction.pool_id == pool_id, Image.state == "missing")
-            .distinct()
-            .limit(5)
-        )
-    ]
-
-
 def _root_pool(session: Session, name: str) -> Pool:
     pool = session.scalar(select(Pool).where(Pool.name == name))
     if pool is None:
@@ -125,9 +112,9 @@ def _root_pool(session: Session, name: str) -> Pool:
             hint="Import one: comd import llava FILE --images DIR",
         )
     waiting = missing_images(session, pool.id)
-    if waiting:
+    if waiting.images:
         raise RunError(
-            f"pool {name!r} waits for pictures: {', '.join(waiting)}…",
+            f"pool {name!r} waits for {waiting.images} pictures: {', '.join(waiting.first)}",
             hint="Bring them: comd import images DIR",
         )
     return pool

@@ -24,7 +24,7 @@ class Settled:
     rekeyed: int
 
 
-# Locked, so that no import adds an instruction to a row that is about to be merged away. One
+# Rows are locked, so that nobody adds an instruction to a row that is about to be merged away. One
 # picture may keep several promises: the row that has it already, else the oldest, stands for all.
 _MATCH = """
 CREATE TEMPORARY TABLE arrival ON COMMIT DROP AS
@@ -83,12 +83,19 @@ WHERE image.id = arrival.missing_id AND arrival.missing_id <> arrival.target_id
 """
 
 
+def lock_images(session: Session) -> None:
+    """Wait until no other transaction settles or inserts pictures, and keep others out until the end
+    of this one: so two imports of the same pictures neither collide nor block each other for ever."""
+    session.execute(text("SELECT pg_advisory_xact_lock(hashtext('comd.image'))"))
+
+
 def settle_missing(session: Session, pool_id: int | None = None) -> Settled:
     """Fulfil the promises that the rows of the temporary table `arrived` keep.
 
     With `pool_id` only those that this pool waits for: another data set's 1.jpg is another picture.
     Raises ComdError when a duplicate that would have to go is in use by a run.
     """
+    lock_images(session)
     session.execute(text("DROP TABLE IF EXISTS arrival"))
     matched = _rows(session, _MATCH, pool=pool_id)
     if matched == 0:

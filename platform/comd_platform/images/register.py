@@ -14,6 +14,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from comd_platform.db.copy import copy_rows
+from comd_platform.images.arrivals import lock_images
 from comd_platform.images.names import ImageError
 from comd_platform.images.store import ImageStore, StoredImage
 
@@ -98,6 +99,7 @@ def stage_arrivals(
 
 def register_arrivals(session: Session) -> Registered:
     """Insert an `image` row for every content in `arrived` that has none."""
+    lock_images(session)
     distinct = session.scalar(text("SELECT count(DISTINCT sha256) FROM arrived")) or 0
     result = session.connection().execute(
         text(

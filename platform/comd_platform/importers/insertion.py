@@ -27,7 +27,8 @@ class Inserted:
 _PROMISE = """
 INSERT INTO image (source, state)
 SELECT DISTINCT image, 'missing' FROM staged
-WHERE image IS NOT NULL AND image NOT IN (SELECT source FROM arrived)
+WHERE image IS NOT NULL
+    AND NOT EXISTS (SELECT FROM arrived WHERE arrived.source = staged.image)
 ON CONFLICT (source) WHERE state = 'missing' DO NOTHING
 """
 

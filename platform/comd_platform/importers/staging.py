@@ -85,8 +85,9 @@ def stage_pictures(
 ) -> int:
     """Fill `arrived` with the pictures that `staged` names; returns how many are not there.
 
-    What is not there waits (`later`), is skipped, or is an error, listing the first few. Names that
-    the pool's own earlier imports brought a picture for need no file.
+    What is not there waits (`later`), is skipped, or is an error, listing the first few; that is
+    settled before the first picture is decoded. Names that the pool's own earlier imports brought a
+    picture for need no file.
     """
     prepare_arrivals(session)
     names = list(
@@ -107,12 +108,13 @@ def stage_pictures(
             absent.append(name)
         else:
             found.append((name, file))
-    refused |= stage_arrivals(session, store, found, link=link, on_progress=on_pictures)
     _leave_out(session, refusals, refused)
     absent = _not_known(session, pool_id, absent)
     if absent and not later:
         _refuse_absent(session, refusals, absent, len(names), directory)
-        return 0
+        absent = []
+    unusable = stage_arrivals(session, store, found, link=link, on_progress=on_pictures)
+    _leave_out(session, refusals, unusable)
     return len(absent)
 
 
@@ -146,7 +148,7 @@ def _not_known(session: Session, pool_id: int, absent: list[str]) -> list[str]:
         session.scalars(
             text(
                 "SELECT name FROM unnest(CAST(:absent AS text[])) AS name"
-                " WHERE name NOT IN (SELECT source FROM arrived) ORDER BY name"
+                " WHERE NOT EXISTS (SELECT FROM arrived WHERE source = name) ORDER BY name"
             ),
             {"absent": absent},
         )

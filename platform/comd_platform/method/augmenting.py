@@ -45,7 +45,7 @@ _LEAK = re.compile(
 # "Sure! Here is a new question about the image:" before the instruction, on its line or its own.
 _GREETING: Final = r"(?:sure(?: thing)?|certainly|of course|absolutely|okay|ok|great|alright)"
 _PREAMBLE = re.compile(
-    rf"\A(?:{_GREETING}\b[^\n:?]{{0,20}}[!,.:]\s*)?"
+    rf"\A(?:{_GREETING}\b(?!-)[^\n:?]{{0,20}}[!,.:]\s*)?"
     r"(?:(?:here(?:'s|\u2019s| is| are)|this is|my|the|a|one)\b[^\n:?]{0,120}:\s*)?",
     re.IGNORECASE,
 )
@@ -90,10 +90,10 @@ def parse_instruction(
     """Return the instruction in an augmentor's reply; never raises.
 
     Taken off: special tokens, greetings and announcements, labels ("New question:"), list numbers,
-    quotes, bold, and an answer or a remark that follows under its own label. Of a list of several instructions
-    the *first* is taken: one was asked for, and the first is what the model would have written had
-    it stopped. An instruction of several lines that is one (a context, a multiple choice with its
-    options) is kept whole.
+    quotes, bold, and an answer or a remark that follows under its own label. Of a list of several
+    instructions the *first* is taken: one was asked for, and the first is what the model would have
+    written had it stopped. An instruction of several lines that is one (a context, a multiple choice
+    with its options) is kept whole.
 
     `parent` is the instruction that the reply started from; a reply that is the same text, up to
     case, spacing and punctuation, is rejected as `repeats_parent`.

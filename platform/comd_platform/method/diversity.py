@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+
 import numpy as np
 from datasketch import MinHash, MinHashLSH
 from numpy.typing import NDArray
@@ -20,10 +21,6 @@ from rapidfuzz.process import cdist
 from comd_platform.method.rouge import normalised, rouge_l, tokens
 
 DEFAULT_THRESHOLD = 0.7
-
-# rapidfuzz is fastest on strings, so every distinct token becomes one character; surrogates are not
-# characters, and there are fewer than 1.2 million code points.
-_SURROGATES = range(0xD800, 0xE000)
 
 # F >= 0.7 means 2 * lcs >= 0.7 * (n + m), so at least lcs / (n + m - lcs) = 0.538 of the tokens
 # (counted as often as they occur) are shared. 42 bands of 3 rows find such a pair with
@@ -84,10 +81,9 @@ class DiversityIndex:
         return Nearest(float(scores[best]), self._ids[best] if scores[best] > 0 else None)
 
     def _encode(self, text: str) -> str:
+        """Return the tokens as characters, one for every distinct token: rapidfuzz's fastest form."""
         characters = self._characters
-        return "".join(
-            characters.setdefault(token, _character(len(characters))) for token in tokens(text)
-        )
+        return "".join(characters.setdefault(token, chr(len(characters))) for token in tokens(text))
 
 
 class TextOnlyIndex:
@@ -153,8 +149,11 @@ def accept(
     """
     if not 0.0 <= threshold <= 1.0:
         raise ValueError(f"the ROUGE-L threshold must lie in [0, 1], got {threshold!r}")
-    is_index = isinstance(existing, (DiversityIndex, TextOnlyIndex))
-    index = existing if is_index else DiversityIndex(existing)
+    index: DiversityIndex | TextOnlyIndex
+    if isinstance(existing, (DiversityIndex, TextOnlyIndex)):
+        index = existing
+    else:
+        index = DiversityIndex(existing)
     verdicts: list[Verdict] = []
     for candidate_id, text in candidates:
         nearest = index.nearest(text)
@@ -174,13 +173,6 @@ def _f_measures(
     precision, recall = common[some] / lengths[some], common[some] / length
     scores[some] = 2 * precision * recall / (precision + recall)
     return scores
-
-
-def _character(number: int) -> str:
-    """Return the `number`-th character, of those that are not surrogates."""
-    if number >= _SURROGATES.start:
-        number += len(_SURROGATES)
-    return chr(number)
 
 
 def _features(text: str) -> list[bytes]:

@@ -31,15 +31,30 @@ _ALIASES: Final[Mapping[str, str]] = {
     "multiple choice": MULTIPLE_CHOICE,
 }
 
-# "Describe the following image in detail", "Write a detailed description of ...", "... detailed
-# analysis of ...": LLaVA's sixteen detail prompts share a word for thoroughness and a word for the picture.
+# The eleven prompts of LLaVA-Instruct's detail_23k; several do not say that detail is wanted.
+_DETAIL_PROMPTS: Final = frozenset(
+    {
+        "describe the following image",
+        "can you elaborate on the elements of the picture provided",
+        "what do you see happening in this image",
+        "write a detailed description of the given image",
+        "what is this photo about",
+        "can you describe the main features of this image for me",
+        "analyze the image in a comprehensive and detailed manner",
+        "explain the visual content of the image in great detail",
+        "what do you think is going on in this snapshot",
+        "what are the key elements in this picture",
+        "what's happening in the scene",
+    }
+)
+# Others of the kind share a word for thoroughness, one for telling and one for the picture.
 _THOROUGH = re.compile(
-    r"\b(?:in detail|detailed|comprehensive|thorough(?:ly)?|rich|elaborate|step by step|"
-    r"clear and concise|in-depth)\b"
+    r"\b(?:in (?:great )?detail|(?:well-)?detailed|comprehensive|thorough(?:ly)?|exhaustive|elaborate|"
+    r"in-depth|rich)\b"
 )
 _DESCRIBE = re.compile(
-    r"\b(?:descri(?:be|bing|ption)|explanation|rundown|account|analysis|analy[sz]e|clarify|"
-    r"break down|portray|narrate|characterize|illustrate|depict|explain)\b"
+    r"\b(?:descri(?:be|bing|ption)|depict(?:ion)?|explanation|rundown|account|analysis|analy[sz]e|"
+    r"clarify|break down|portray|narrat(?:e|ive)|characterize|illustrate|explain)\b"
 )
 _PICTURE = re.compile(r"\b(?:image|picture|photo(?:graph)?|scene|visual)\b")
 # At least the options A and B, each at the start of a line or in brackets.
@@ -60,8 +75,8 @@ def by_wording(question: str) -> str:
     """
     if _OPTION_A.search(question) and _OPTION_B.search(question):
         return MULTIPLE_CHOICE
-    lowered = question.lower()
-    if (
+    lowered = question.lower().replace("\u2019", "'")
+    if lowered.strip(" .?!'") in _DETAIL_PROMPTS or (
         len(question) <= _DETAIL_PROMPT_CHARACTERS
         and _THOROUGH.search(lowered)
         and _DESCRIBE.search(lowered)

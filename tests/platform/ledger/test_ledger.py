@@ -177,7 +177,7 @@ def test_a_released_item_is_as_if_never_claimed(desk: Desk) -> None:
 
 
 def test_a_failing_item_is_split_until_one_record_stands_alone(desk: Desk) -> None:
-    [item] = desk.plan()
+    [_] = desk.plan()
     culprit = desk.subjects[6]
     for _ in range(200):
         pending = desk.items("pending")

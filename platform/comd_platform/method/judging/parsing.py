@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from comd_platform.method.judging import objects, pairs, slots, tables
+from comd_platform.method.judging import forms, objects, slots, tables
 from comd_platform.method.judging.lexing import AMBIGUOUS, Ambiguous, Reply, Scores
 
 Reader = Callable[[Reply], Scores | Ambiguous | None]
@@ -13,16 +13,16 @@ Reader = Callable[[Reply], Scores | Ambiguous | None]
 # A reader answers with scores, with None ("not my form": the next one is asked), or with AMBIGUOUS ("my
 # form, but it says different things": nobody else may guess).
 READERS: Final[tuple[Reader, ...]] = (
-    pairs.first_line,  # 8 9
-    pairs.two_short_lines,  # A: 8 / B: 9
+    forms.first_line,  # 8 9
+    forms.two_short_lines,  # A: 8 / B: 9
     objects.json_object,  # {"assistant_1": 8, "assistant_2": 9}
     tables.markdown_table,  # | Assistant 1 | 8 |
     slots.declared_or_labelled,  # Output: (8, 9); Assistant 1: 8/10; "Assistant 2 receives a 9"
-    pairs.leading,  # 8 9 The first answer ...
-    pairs.in_prose,  # The scores are 8 and 9.
-    pairs.two_score_labels,  # Score: 8 ... Score: 9
-    pairs.own_line,  # Here you are:\n8 9
-    pairs.after_own_answer,  # olaf . 9 2
+    forms.leading,  # 8 9 The first answer ...
+    forms.in_prose,  # The scores are 8 and 9.
+    forms.two_score_labels,  # Score: 8 ... Score: 9
+    forms.own_line,  # Here you are:\n8 9
+    forms.after_own_answer,  # olaf . 9 2
 )
 
 
@@ -40,6 +40,5 @@ def parse_scores(text: str) -> tuple[float, float] | None:
         if reading is AMBIGUOUS:
             return None
         if reading is not None:
-            assert not isinstance(reading, Ambiguous)
             return reading
     return None
