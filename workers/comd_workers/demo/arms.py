@@ -72,7 +72,7 @@ def _role(
     section: dict[str, Any] = {
         "sampling": {"temperature": temperature, "max_new_tokens": tokens},
         "prompt": str(prompt_path(role)),
-        "batch": 500,
+        "batch": 512,
     }
     if model is not None:
         section["model"] = {
@@ -80,6 +80,6 @@ def _role(
             "model": str(weights_path(model)),
             "device": "cpu",
             "dtype": "float32",
-            "batch_size": 250,
+            "batch_size": 128,
         }
     return section

@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol, Self
 
+from comd_platform.errors import ComdError
+
 FinishReason = Literal["stop", "length", "content_filter", "error"]
 ImagePosition = Literal["before", "after"]
 
 
-class EngineError(Exception):
+class EngineError(ComdError):
     """The engine as a whole cannot go on (weights missing, wrong key, wrong model name).
 
     Raised, never returned: every further request would fail alike. What concerns one request alone
