@@ -1,11 +1,12 @@
 """What can be known to be wrong with a training set before the first step, all of it at once.
 
 A record that cannot be learned from should not end a training hours in. Text is looked at for every
-dialogue; only those that may come near `max_length` are tokenised.
+dialogue; only those that may come near `max_length` are tokenised, and few pictures are opened.
 """
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from comd_training.collate import Collator
 
 SHOWN = 5
+MEASURED = 16
+
+logger = logging.getLogger(__name__)
 
 
 def check_dialogues(dialogues: Sequence[Dialogue], collator: Collator) -> None:
@@ -27,13 +31,15 @@ def check_dialogues(dialogues: Sequence[Dialogue], collator: Collator) -> None:
     """
     control = control_tokens(collator.processor)
     problems: list[tuple[str, str]] = []
+    _warn_where_pictures_move(dialogues, collator)
     for dialogue in dialogues:
         problems += _text_problems(dialogue, control)
         if dialogue.image is not None and not (collator.image_root / dialogue.image).is_file():
             missing = collator.image_root / dialogue.image
             problems += [(t.instruction_key, f"no picture at {missing}") for t in dialogue.turns]
     if not problems:
-        problems = [p for dialogue in dialogues for p in _length_problems(dialogue, collator)]
+        picture = picture_tokens(dialogues, collator)
+        problems = [p for d in dialogues for p in _length_problems(d, collator, picture)]
     if problems:
         shown = "; ".join(f"{key}: {why}" for key, why in problems[:SHOWN])
         more = f"; and {len(problems) - SHOWN} more" if len(problems) > SHOWN else ""
@@ -52,6 +58,21 @@ def control_tokens(processor: Any) -> re.Pattern[str]:
     return re.compile("|".join(re.escape(token) for token in sorted(found)))
 
 
+def _warn_where_pictures_move(dialogues: Sequence[Dialogue], collator: Collator) -> None:
+    """Some templates put every picture first; then the random position (eq. 2) is lost."""
+    after = (d for d in dialogues if d.image is not None and d.image_position == "after")
+    dialogue = next(after, None)
+    image = getattr(collator.processor, "image_token", None)
+    if dialogue is None or not isinstance(image, str) or not dialogue.turns[0].answer.strip():
+        return
+    before, found, _ = collator.render(dialogue).text.partition(image)
+    if found and dialogue.turns[0].question.strip() not in before:
+        logger.warning(
+            "the chat template puts pictures before the question where they were to stand after "
+            "it; chat_template can name one that keeps their place (vicuna_v1 does)"
+        )
+
+
 def _text_problems(dialogue: Dialogue, control: re.Pattern[str]) -> Iterator[tuple[str, str]]:
     for turn in dialogue.turns:
         if not turn.answer.strip():
@@ -65,16 +86,32 @@ def _control(turn: Turn, control: re.Pattern[str]) -> str | None:
     return found.group() if found else None
 
 
-def _length_problems(dialogue: Dialogue, collator: Collator) -> Iterator[tuple[str, str]]:
-    """Where the text alone is too long; a picture's tokens are counted in the collator."""
+def picture_tokens(dialogues: Sequence[Dialogue], collator: Collator) -> int:
+    """Tokens a picture takes beyond its placeholder, where every picture takes as many; else 0.
+
+    Measured on a few pictures. Where those are all of one size, or take different numbers, nothing
+    is assumed about the others: they are counted one by one as they are learned.
+    """
+    pictured = [d for d in dialogues if d.image is not None][:MEASURED]
+    sizes = {collator.picture(d).size for d in pictured}
+    if len(sizes) < 2:
+        return 0
+    grown = {collator.expansion(dialogue) for dialogue in pictured}
+    return grown.pop() if len(grown) == 1 else 0
+
+
+def _length_problems(
+    dialogue: Dialogue, collator: Collator, picture: int
+) -> Iterator[tuple[str, str]]:
     rendered = collator.render(dialogue)
+    room = collator.max_length - (picture if dialogue.image is not None else 0)
     # No tokenizer makes more tokens than there are bytes, so short texts need no tokenising.
-    if len(rendered.text.encode()) <= collator.max_length:
+    if len(rendered.text.encode()) <= room:
         return
-    encoded = collator.processor.tokenizer(rendered.text, return_offsets_mapping=True)
-    if len(encoded["input_ids"]) <= collator.max_length:
+    encoded = collator.tokens(rendered.text)
+    if len(encoded["input_ids"]) <= room:
         return
-    cut = encoded["offset_mapping"][collator.max_length][0]
+    cut = encoded["offset_mapping"][max(room, 0)][0]
     for span in rendered.spans:
         if span.end > cut:
             yield (

@@ -95,26 +95,40 @@ class Collator:
 
     def _encode(self, dialogues: list[Dialogue], rendered: list[Rendered]) -> dict[str, Any]:
         texts = [r.text for r in rendered]
-        pictures = [
-            [self.pictures.get(d.image, partial(self._picture, d), _picture_bytes)]
-            for d in dialogues
-            if d.image is not None
-        ]
-        bos = self.processor.tokenizer.bos_token
-        # What apply_chat_template does: a template that writes the first token itself is not given
-        # a second one by the tokenizer.
-        add_special = not (bos and texts[0].startswith(bos))
+        pictures = [[self.picture(d)] if d.image is not None else [] for d in dialogues]
         return dict(
             self.processor(
                 text=texts,
-                images=pictures or None,
-                add_special_tokens=add_special,
+                images=pictures if any(pictures) else None,
+                add_special_tokens=self._adds_special(texts[0]),
                 padding=True,
                 padding_side="right",
                 return_offsets_mapping=True,
                 return_text_replacement_offsets=True,
             )
         )
+
+    def picture(self, dialogue: Dialogue) -> Image.Image:
+        """Its picture, decoded, remembered. Raises TrainingDataError where it cannot be read."""
+        return self.pictures.get(dialogue.image, partial(self._picture, dialogue), _picture_bytes)
+
+    def expansion(self, dialogue: Dialogue) -> int:
+        """How many tokens its picture adds to those of the text with its placeholder."""
+        rendered = self.render(dialogue)
+        encoded = self._encode([dialogue], [rendered])
+        return len(encoded["input_ids"][0]) - len(self.tokens(rendered.text)["input_ids"])
+
+    def tokens(self, text: str) -> Any:
+        """A rendered dialogue's tokens with their offsets, the picture as its bare placeholder."""
+        return self.processor.tokenizer(
+            text, add_special_tokens=self._adds_special(text), return_offsets_mapping=True
+        )
+
+    def _adds_special(self, text: str) -> bool:
+        # What apply_chat_template does: a template that writes the first token itself is not given
+        # a second one by the tokenizer.
+        bos = self.processor.tokenizer.bos_token
+        return not (bos and text.startswith(bos))
 
     def _picture(self, dialogue: Dialogue) -> Image.Image:
         path = self.image_root / str(dialogue.image)

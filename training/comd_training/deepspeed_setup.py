@@ -52,6 +52,20 @@ def without_compiler() -> None:
     os.environ["TORCHDYNAMO_DISABLE"] = "1"
 
 
+def join_ranks(device: str) -> None:
+    """DeepSpeed's process group over torch's (which it makes where there is none yet).
+
+    transformers leaves this to DeepSpeed's engine; under ZeRO-3 the model comes before that, and
+    would be built as if there were one rank.
+    """
+    communication = importlib.import_module("deepspeed.comm")
+    communication.init_distributed(
+        dist_backend="nccl" if device == "cuda" else "gloo",
+        auto_mpi_discovery=False,
+        verbose=False,
+    )
+
+
 def deepspeed_config(spec: TrainingSpec) -> dict[str, Any]:
     """The whole DeepSpeed configuration; the optimizer and the schedule are the Trainer's."""
     asked = spec.hyperparameters

@@ -68,7 +68,9 @@ class Ranks:
         with (spec.output / "train.log").open("ab") as log:
             if from_template and spec.device == "cpu" and spec.processes == 1:
                 environment = rank_environment(spec, 0, 0)
-                return cls([warm.fork(path, spec.model, environment, log, lock)])
+                # A model that brings its own code is left to the training, which was told to trust it.
+                model = "" if spec.trust_remote_code else spec.model
+                return cls([warm.fork(path, model, environment, log, lock)])
             return cls(_start(spec, path, log, lock))
 
     def running(self) -> bool:
@@ -102,8 +104,9 @@ def rank_environment(spec: TrainingSpec, rank: int, port: int) -> dict[str, str]
     kept = {
         name: value
         for name, value in os.environ.items()
-        # A launcher's leftovers would choose another strategy than the spec.
-        if not name.startswith(("ACCELERATE_", "TORCHELASTIC_", "FSDP_"))
+        # A launcher's leftovers would choose another strategy than the spec; a test runner's
+        # change from call to call, and with them every template would be another one.
+        if not name.startswith(("ACCELERATE_", "TORCHELASTIC_", "FSDP_", "PYTEST_"))
     }
     threads = str(spec.threads_per_rank())
     return kept | {

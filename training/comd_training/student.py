@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.resources
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -36,6 +38,17 @@ def resolve_model(model: str, revision: str | None) -> Path:
         ) from error
 
 
+@contextmanager
+def _loading(model: str) -> Iterator[None]:
+    """transformers' complaints about a directory become ConfigurationError; the system's do not."""
+    try:
+        yield
+    except (OSError, ValueError) as error:
+        if getattr(error, "errno", None) is not None:
+            raise
+        raise ConfigurationError(f"{model} cannot be loaded as a student: {error}") from error
+
+
 def chat_template(name: str) -> str:
     """A shipped template by name (vicuna_v1), or the contents of a file."""
     shipped = importlib.resources.files("comd_training") / "templates" / f"{name}.jinja"
@@ -50,7 +63,8 @@ def load_processor(spec: TrainingSpec, source: Path) -> Any:
     """The processor (tokenizer and image processor) with the chat template that is trained on."""
     from transformers import AutoProcessor
 
-    processor = AutoProcessor.from_pretrained(source, trust_remote_code=spec.trust_remote_code)
+    with _loading(spec.model):
+        processor = AutoProcessor.from_pretrained(source, trust_remote_code=spec.trust_remote_code)
     if not hasattr(processor, "tokenizer"):
         raise ConfigurationError(f"{spec.model} has no processor for text and pictures")
     if spec.hyperparameters.chat_template is not None:
@@ -65,18 +79,32 @@ def load_student(spec: TrainingSpec, source: Path) -> PreTrainedModel:
     """
     from transformers import AutoModelForImageTextToText
 
-    model = cast(
-        "PreTrainedModel",
-        AutoModelForImageTextToText.from_pretrained(
-            source,
-            dtype=DTYPES[spec.hyperparameters.precision],
-            trust_remote_code=spec.trust_remote_code,
-        ),
-    )
+    with _loading(spec.model):
+        model = cast(
+            "PreTrainedModel",
+            AutoModelForImageTextToText.from_pretrained(
+                source,
+                dtype=DTYPES[spec.hyperparameters.precision],
+                trust_remote_code=spec.trust_remote_code,
+            ),
+        )
+    _keep_names(model)
     freeze(model, spec.hyperparameters.freeze)
     if spec.hyperparameters.gradient_checkpointing:
         model.gradient_checkpointing_enable()
     return model
+
+
+def _keep_names(model: PreTrainedModel) -> None:
+    """Weights are saved under the names they were read under.
+
+    transformers renames older names as it loads and back as it saves; under ZeRO-3 (seen with
+    5.23) it would also turn back renamings that were never made.
+    """
+    conversions = getattr(model, "_weight_conversions", None)
+    if conversions:
+        used = [c for c in conversions if getattr(c, "was_used", lambda: True)()]
+        model._weight_conversions = used
 
 
 def freeze(model: torch.nn.Module, parts: tuple[str, ...]) -> None:

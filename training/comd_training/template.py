@@ -76,10 +76,14 @@ def preload(model: str) -> None:
     transformers: Any = importlib.import_module("transformers")
     if not Path(model).is_dir():
         return
-    transformers.AutoProcessor.from_pretrained(model)
-    config = transformers.AutoConfig.from_pretrained(model)
-    with torch.device("meta"):  # imports the modules of the model's parts, allocates nothing
-        transformers.AutoModelForImageTextToText.from_config(config)
+    try:
+        transformers.AutoProcessor.from_pretrained(model)
+        config = transformers.AutoConfig.from_pretrained(model)
+        with torch.device("meta"):  # imports the modules of the model's parts, allocates nothing
+            transformers.AutoModelForImageTextToText.from_config(config)
+    except (OSError, ValueError, KeyError, ImportError):
+        # Only a head start is lost; the training itself will say by name what is wrong.
+        traceback.print_exc()
 
 
 def _serve(connection: socket.socket, children: set[int]) -> bool:

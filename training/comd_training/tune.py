@@ -47,6 +47,7 @@ def tune(spec: TrainingSpec, started: float) -> None:
     """Tune on this rank. Raises what `failures.name_failure` knows how to name."""
     from comd_training.deepspeed_setup import (
         choose_accelerator,
+        join_ranks,
         set_rank_variables,
         without_compiled_operations,
         without_compiler,
@@ -71,7 +72,8 @@ def tune(spec: TrainingSpec, started: float) -> None:
     dialogues = read_dialogues(spec)
     source = resolve_model(spec.model, spec.revision)
     processor = load_processor(spec, source)
-    arguments = _arguments(spec)  # before the model: under ZeRO-3 it is built in shards
+    arguments = _arguments(spec)
+    join_ranks(spec.device)  # before the model, which ZeRO-3 builds in shards
     model = load_student(spec, source)
     trainer = _trainer(spec, arguments, model, processor, dialogues, started)
     trained = trainer.train()

@@ -14,6 +14,9 @@ import time
 from contextlib import suppress
 from typing import IO
 
+# Seconds; a template that has done its imports forks in a few hundredths.
+FORK_TAKES = 1.0
+
 
 class Template:
     """A `comd_training.template` process, and what it has told about its children."""
@@ -106,9 +109,12 @@ class Forked:
         return self.code
 
     def kill(self) -> None:
-        """End it and wait; one that the template has yet to fork ends with the template."""
-        if self.poll() is None and self.pid is None:
-            self._template.close()
+        """End it and wait. Where a template still importing has yet to fork it, that ends too."""
+        until = time.monotonic() + FORK_TAKES
+        while self.poll() is None and self.pid is None:
+            if time.monotonic() > until:
+                self._template.close()
+            time.sleep(0.01)
         if self.pid is not None:
             with suppress(ProcessLookupError):
                 os.killpg(self.pid, signal.SIGKILL)

@@ -1,0 +1,57 @@
+"""What `streamlit run` runs: the pickers beside, the pages within."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import streamlit as st
+
+from comd_dashboard.panels.workers import workers
+from comd_dashboard.runs import choose
+from comd_dashboard.views import VIEWS
+from comd_dashboard.views.view import View
+from comd_platform.errors import ComdError
+
+
+def main() -> None:
+    """Draw the page that the address names. What a user can act on is told, not raised."""
+    st.set_page_config(page_title="comd", page_icon="🎓", layout="wide")
+    st.sidebar.subheader("comd", anchor=False)
+    current = st.navigation(
+        [
+            st.Page(_shown(view), title=view.title, icon=view.icon, url_path=view.path)
+            for view in VIEWS
+        ]
+    )
+    try:
+        current.run()
+    except ComdError as error:
+        st.error(error.message)
+        if error.hint:
+            st.caption(error.hint)
+
+
+def _shown(view: View) -> Callable[[], None]:
+    def show() -> None:
+        chosen = choose()
+        if chosen is None:
+            _first_steps()
+        else:
+            view.show(chosen)
+
+    return show
+
+
+def _first_steps() -> None:
+    st.header("No run yet", anchor=False)
+    st.text("Import instructions with their pictures, make a run, and start it:")
+    st.code(
+        "comd import llava FILE --images DIR\ncomd run create CONFIG.yaml\ncomd iterate RUN",
+        language=None,
+    )
+    st.text("Or see a small one on real models in a few minutes:")
+    st.code("make demo", language=None)
+    workers()
+
+
+main()

@@ -1,0 +1,36 @@
+"""A framed part of a page that fails by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import streamlit as st
+
+from comd_dashboard.charts.style import AnyChart
+from comd_dashboard.data import ReadError
+
+
+@contextmanager
+def panel() -> Iterator[None]:
+    """A bordered box; where its reports cannot be read it says so, and the page goes on."""
+    with st.container(border=True, height="stretch"):
+        try:
+            yield
+        except ReadError as error:
+            st.error(error.message)
+            if error.hint:
+                st.caption(error.hint)
+
+
+def draw(chart: AnyChart, description: str) -> None:
+    """The chart over the panel's width; `description` is read out where it cannot be seen."""
+    st.altair_chart(chart.properties(description=description), width="stretch")
+
+
+def nothing_yet(title: str, why: str, command: str | None = None) -> None:
+    """The empty state: what would be here, why it is not, what to run."""
+    st.markdown(f"**{title}**")
+    st.caption(why)
+    if command:
+        st.code(command, language=None)

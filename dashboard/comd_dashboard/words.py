@@ -1,0 +1,41 @@
+"""Numbers as people read them."""
+
+from __future__ import annotations
+
+NONE = "\u2013"
+"""An en dash, where there is no number."""
+
+
+def count(number: float | None) -> str:
+    """1234567 -> '1,234,567'; NONE where there is none."""
+    return NONE if number is None else f"{number:,.0f}"
+
+
+def percent(share: float | None, digits: int = 0) -> str:
+    """0.123 -> '12 %'."""
+    return NONE if share is None else f"{100 * share:.{digits}f} %"
+
+
+def rate(per_second: float | None) -> str:
+    """Records a second, or a minute where they are slower than that."""
+    if per_second is None:
+        return NONE
+    if per_second >= 10:
+        return f"{per_second:,.0f} / s"
+    if per_second >= 1:
+        return f"{per_second:.1f} / s"
+    return f"{60 * per_second:.1f} / min"
+
+
+def duration(seconds: float | None) -> str:
+    """The two largest units: '12 s', '3 min 05 s', '2 h 07 min', '4 d 03 h'."""
+    if seconds is None:
+        return NONE
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02} s"
+    if whole < 86400:
+        return f"{whole // 3600} h {whole % 3600 // 60:02} min"
+    return f"{whole // 86400} d {whole % 86400 // 3600:02} h"
