@@ -32,12 +32,13 @@ def demo(
 
     console = Console(highlight=False)
     started = time.monotonic()
-    console.print(
-        "A teacher who knows 96 characters, a student who knows 36, pictures of all of them.\n"
-        "Four iterations of competitive distillation, and two baselines at equal budget beside it:\n"
-        "real vision-language models, PostgreSQL, Celery workers, DeepSpeed. "
-        f"About {MINUTES} minutes on 2 cores.\n"
-    )
+    for line in (
+        "A teacher who knows 96 characters, a student who knows 36, pictures of all of them.",
+        "Four iterations of competitive distillation; beside it two baselines at equal budget:",
+        "real vision-language models, PostgreSQL, Celery workers, DeepSpeed training.",
+        f"About {MINUTES} minutes on 2 cores; stop it and start it as you like.\n",
+    ):
+        console.print(line, soft_wrap=True)
     with database() as (engine, settings):
         play = Demo(engine, settings, seed=seed)
         instructions, questions = play.import_data()
