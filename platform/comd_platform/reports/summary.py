@@ -13,8 +13,8 @@ from comd_platform.reports.query import rows
 class IterationRow:
     """One iteration of a run. Shares lie in [0, 1], scores in [1, 10]; None where nothing is known.
 
-    `difficult_share` is of the scored instructions; `accepted_share` of the sources that were asked
-    for a new instruction; `flip_share` of the instructions scored in both orders (the two name
+    `difficult_share` is of the scored instructions; `accepted_share` of the sources asked for a
+    new instruction, those not looked at once the budget was full left out; `flip_share` of the instructions scored in both orders (the two name
     different winners); `one_order` counts those where only one order could be read. wins, ties and
     losses are the student's. `shared`: made by the run that this one branched from.
     """
@@ -61,7 +61,8 @@ SELECT
     s.generated,
     s.accepted,
     s.accepted::double precision
-        / nullif(s.sources_difficult + s.sources_easy + s.sources_random, 0) AS accepted_share,
+        / nullif(s.sources_difficult + s.sources_easy + s.sources_random - s.over_budget, 0)
+        AS accepted_share,
     s.difficult,
     s.easy,
     s.unscored,

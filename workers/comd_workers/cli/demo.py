@@ -10,7 +10,7 @@ import typer
 
 from comd_workers.cli.connect import database
 
-MINUTES = 8
+MINUTES = 5
 
 
 def demo(
@@ -22,15 +22,13 @@ def demo(
     for module, extra in (("torch", "train"), ("deepspeed", "train")):
         if importlib.util.find_spec(module) is None:
             raise ComdError(f"the demo needs {module}", hint=f"pip install 'comd[{extra}]'")
-    from rich.console import Console
-
     from comd_workers.cli.loop import stop_on_signals
-    from comd_workers.cli.output import duration
+    from comd_workers.cli.output import console_for_people, duration
     from comd_workers.cli.progress import Board
     from comd_workers.demo import Demo
     from comd_workers.demo.story import tell
 
-    console = Console(highlight=False)
+    console = console_for_people()
     started = time.monotonic()
     for line in (
         "A teacher who knows 96 characters, a student who knows 36, pictures of all of them.",

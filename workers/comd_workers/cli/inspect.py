@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from comd_workers.cli.connect import database
-from comd_workers.cli.output import duration, percent, print_json, show, table
+from comd_workers.cli.output import console_for_people, duration, percent, print_json, show, table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from rich.text import Text
     from sqlalchemy import Engine
 
     from comd_platform.reports.evaluations import ScoreRow
-    from comd_platform.reports.lineages import Relative
+    from comd_platform.reports.lineages import AssessedRow, Relative
 
 AsJson = Annotated[bool, typer.Option("--json", help="As JSON.")]
 
@@ -145,7 +146,6 @@ def lineage(
 
 def print_lineage(found: Sequence[Relative], marked: int | None = None) -> None:
     """A tree in the terminal; text of models is printed as text."""
-    from rich.console import Console
     from rich.text import Text
     from rich.tree import Tree
 
@@ -164,18 +164,28 @@ def print_lineage(found: Sequence[Relative], marked: int | None = None) -> None:
         root = root or node
         nodes[relative.instruction_id] = node
         for row in relative.assessed:
-            said = Text(
-                f"{row.run} iteration {row.iteration}: teacher {show(row.teacher_score)}, "
-                f"student {show(row.student_score)}, difficulty {show(row.difficulty)} ({row.band})",
-                style="green" if row.band == "easy" else "yellow",
-            )
-            if row.teacher_answer is not None or row.student_answer is not None:
-                said.append(
-                    f"\n  teacher: {row.teacher_answer}\n  student: {row.student_answer}", "dim"
-                )
-            node.add(said)
+            node.add(_assessed(row))
     if root is not None:
-        Console(highlight=False).print(root)
+        console_for_people().print(root)
+
+
+def _assessed(row: AssessedRow) -> Text:
+    """One line: how this instruction stood in one iteration, and what was answered."""
+    from rich.text import Text
+
+    return Text(
+        f"{row.run} {row.iteration}: {row.band} {show(row.difficulty)}, "
+        f"teacher {show(row.teacher_score)} {_brief(row.teacher_answer)}, "
+        f"student {show(row.student_score)} {_brief(row.student_answer)}",
+        style="green" if row.band == "easy" else "yellow",
+    )
+
+
+def _brief(answer: str | None, limit: int = 80) -> str:
+    if answer is None:
+        return "(no answer)"
+    line = " ".join(answer.split())
+    return f"“{line[:limit]}…”" if len(line) > limit else f"“{line}”"
 
 
 def failures(

@@ -8,9 +8,12 @@ import sys
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from comd_platform.errors import ComdError
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
 def print_error(error: ComdError) -> None:
@@ -33,19 +36,26 @@ def table(
     title: str | None, columns: Sequence[str], rows: Iterable[Sequence[object]], *, left: int = 1
 ) -> None:
     """A table on stdout; the first `left` columns are words, the others numbers."""
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    made = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    made = Table(box=None, pad_edge=False)
     for number, column in enumerate(columns):
         made.add_column(column, justify="left" if number < left else "right", overflow="fold")
     for row in rows:
         made.add_row(*(Text(show(cell)) for cell in row))
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, width=200)
+    console = console_for_people()
+    if title is not None:
+        console.print(title, style="bold", markup=False, soft_wrap=True)
     console.print(made)
+
+
+def console_for_people() -> Console:
+    """Stdout as wide as the terminal; wide enough for every table where there is none."""
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=160)
 
 
 def show(value: object) -> str:

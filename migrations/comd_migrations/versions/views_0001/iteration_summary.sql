@@ -14,6 +14,7 @@ SELECT
     chosen.random AS sources_random,
     written.generated,
     written.accepted,
+    written.over_budget,
     assessed.difficult,
     assessed.easy,
     assessed.unscored,
@@ -44,7 +45,10 @@ CROSS JOIN LATERAL (
     WHERE selection.pool_id = run_iteration.pool_id
 ) AS chosen
 CROSS JOIN LATERAL (
-    SELECT count(*) AS generated, count(*) FILTER (WHERE status = 'accepted') AS accepted
+    SELECT
+        count(*) AS generated,
+        count(*) FILTER (WHERE status = 'accepted') AS accepted,
+        count(*) FILTER (WHERE reason = 'over budget') AS over_budget
     FROM augmentation
     WHERE augmentation.pool_id = run_iteration.pool_id
 ) AS written
