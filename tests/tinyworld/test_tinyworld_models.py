@@ -166,6 +166,15 @@ def test_training_learns(processor: LlavaProcessor) -> None:
     assert all(torch.equal(v, frozen[k]) for k, v in model.model.vision_tower.state_dict().items())
 
 
+def test_shipped_processors_are_the_ones_of_this_world(
+    processor: LlavaProcessor, teacher: Shipped, student: Shipped
+) -> None:
+    for _, theirs in (teacher, student):
+        assert theirs.tokenizer.get_vocab() == processor.tokenizer.get_vocab()
+        assert theirs.chat_template == processor.chat_template
+        assert theirs.image_processor.to_dict() == processor.image_processor.to_dict()
+
+
 def test_teacher_and_student_share_the_tower(teacher: Shipped, student: Shipped) -> None:
     theirs = student[0].model.vision_tower.state_dict()
     for key, value in teacher[0].model.vision_tower.state_dict().items():

@@ -6,11 +6,11 @@ import uuid
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import CursorResult, func, update
+from sqlalchemy import CursorResult, func, select, update
 from sqlalchemy.orm import Session
 
 from comd_platform.errors import ComdError
-from comd_platform.tables import WorkItem
+from comd_platform.tables import Iteration, WorkItem
 
 
 class LeaseLost(ComdError):
@@ -31,8 +31,19 @@ class Claim:
     subject_ids: tuple[int, ...]
 
 
-def claim(session: Session, item_id: int, worker_id: int, lease_seconds: float) -> Claim | None:
-    """Take a pending item; None when it is done, taken or gone (a bell may ring twice)."""
+def claim(
+    session: Session, item_id: int, worker_id: int, lease_seconds: float | None = None
+) -> Claim | None:
+    """Take a pending item; None when it is done, taken or gone (a bell may ring twice).
+
+    `lease_seconds`: unset, what the iteration's config says.
+    """
+    configured = (
+        select(Iteration.config["ledger"]["lease_seconds"].as_float())
+        .where(Iteration.id == WorkItem.iteration_id)
+        .scalar_subquery()
+    )
+    seconds = configured if lease_seconds is None else lease_seconds
     row = session.execute(
         update(WorkItem)
         .where(WorkItem.id == item_id, WorkItem.state == "pending")
@@ -42,7 +53,7 @@ def claim(session: Session, item_id: int, worker_id: int, lease_seconds: float) 
             worker_id=worker_id,
             claims=WorkItem.claims + 1,
             started_at=func.clock_timestamp(),
-            lease_expires_at=func.clock_timestamp() + timedelta(seconds=lease_seconds),
+            lease_expires_at=func.clock_timestamp() + func.make_interval(0, 0, 0, 0, 0, 0, seconds),
         )
         .returning(
             WorkItem.id,

@@ -13,10 +13,11 @@ from comd_platform.reports.query import rows
 class IterationRow:
     """One iteration of a run. Shares lie in [0, 1], scores in [1, 10]; None where nothing is known.
 
-    `difficult_share` is of the scored instructions; `accepted_share` of the sources asked for a
-    new instruction, those not looked at once the budget was full left out; `flip_share` of the instructions scored in both orders (the two name
-    different winners); `one_order` counts those where only one order could be read. wins, ties and
-    losses are the student's. `shared`: made by the run that this one branched from.
+    `difficult_share` is of the scored instructions; `accepted_share` of the sources asked for a new
+    instruction, those not looked at once the budget was full left out; `flip_share` of the
+    instructions scored in both orders (the two name different winners); `one_order` counts those
+    where only one order could be read. wins, ties and losses are the student's. `shared`: made by
+    the run that this one branched from.
     """
 
     iteration: int

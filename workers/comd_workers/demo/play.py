@@ -8,7 +8,7 @@ from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 
 import yaml
-from sqlalchemy import Engine
+from sqlalchemy import Engine, select
 
 from comd_platform.config.load import parse_config
 from comd_platform.db.engine import transaction
@@ -18,6 +18,7 @@ from comd_platform.loop.driver import Driver
 from comd_platform.loop.port import Watcher
 from comd_platform.runs import branch_run, chain, create_run, find_run
 from comd_platform.settings import Settings
+from comd_platform.tables import Run
 from comd_tinyworld.data import balanced_test, seed_set, write_all
 from comd_workers.demo.arms import (
     ARMS,
@@ -79,9 +80,11 @@ class Demo:
 
     def play(self, watch: Callable[[str], Watcher], stop: threading.Event) -> None:
         """Iteration 1 once, then all arms at the same time on the same two workers."""
+        if self._played():
+            return
         # Teacher and student both stay loaded: they are small.
         with Workforce(self._settings, local=WORKERS, max_loaded=2) as workforce:
-            if self._iterations_left(COMPETITIVE) == ITERATIONS:
+            if self._done(COMPETITIVE) == 0:
                 self._driver(workforce, COMPETITIVE, watch, stop).run(self.arm(COMPETITIVE), 1)
             with transaction(self._engine) as session:
                 base = find_run(session, self.arm(COMPETITIVE))
@@ -103,14 +106,15 @@ class Demo:
     ) -> Driver:
         return Driver(self._engine, workforce, watch(self.arm(arm)), stop=stop)
 
-    def _iterations_left(self, arm: Arm) -> int:
+    def _done(self, arm: Arm) -> int:
+        """How many iterations of an arm are finished; none while the arm does not stand."""
         with transaction(self._engine) as session:
-            done = [
-                found
-                for found in chain(session, find_run(session, self.arm(arm)))
-                if found.phase == "done"
-            ]
-        return ITERATIONS - len(done)
+            run = session.scalar(select(Run).where(Run.name == self.arm(arm)))
+            found = chain(session, run) if run else []
+            return sum(iteration.phase == "done" for iteration in found)
+
+    def _played(self) -> bool:
+        return all(self._done(arm) == ITERATIONS for arm in ARMS)
 
 
 def _wait(drives: Sequence[Future[list[int]]], stop: threading.Event) -> None:

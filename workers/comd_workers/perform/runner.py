@@ -38,9 +38,6 @@ def handlers(database: Database) -> dict[str, Handler[Any, Any]]:
     }
 
 
-_FIRST_LEASE_SECONDS = 60.0
-
-
 class Performer:
     """One worker's hands: a database, a cache of loaded engines, a heartbeat."""
 
@@ -62,10 +59,9 @@ class Performer:
     def perform(self, item_id: int) -> bool:
         """Do one work item; False when it was not to be had. Failures become rows, not exceptions."""
         with transaction(self._database) as session:
-            held = claim(session, item_id, self._worker_id, _FIRST_LEASE_SECONDS)
+            held = claim(session, item_id, self._worker_id)
         if held is None:
             return False
-        self._heartbeat.holding(held, _FIRST_LEASE_SECONDS)
         try:
             self._do(held)
         except LeaseLost as error:
