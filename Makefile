@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-full lint format tinyworld clean
+.PHONY: help install demo test test-full lint format bench docs tinyworld clean
 
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +41,12 @@ lint: $(STAMP) ## ruff, mypy and the rules of who may import whom
 format: $(STAMP) ## Format the code and mend what ruff can mend
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
+
+bench: $(STAMP) ## Speed side by side with what one would use instead; writes docs/performance.md
+	@$(BIN)/python benchmarks/run.py
+
+docs: $(STAMP) ## Build the documentation into build/site; a dead link is an error
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 
 tinyworld: $(STAMP) ## Make the demo's models again from nothing (minutes, seeded)
 	@$(BIN)/python -m comd_tinyworld.make --out training/comd_tinyworld/weights

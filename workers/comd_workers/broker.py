@@ -53,7 +53,7 @@ def _broker(settings: Settings) -> dict[str, object]:
     dsn = make_conninfo("", **conninfo_to_dict(libpq_url(database_url(settings))))
     _install_pgmq(dsn)
     return {
-        "broker_url": "pgmq://",
+        "broker_url": "pgmq://localhost//",  # the host is only a name, see conn_string
         "broker_transport_options": {
             "conn_string": dsn,
             "init_extension": False,

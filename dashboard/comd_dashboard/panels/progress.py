@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 import streamlit as st
 
@@ -77,23 +79,26 @@ def _numbers(run: RunRow, phases: list[PhaseProgress]) -> None:
 
 
 def _table(phases: list[PhaseProgress]) -> None:
+    columns: dict[str, list[Any]] = {
+        "phase": [phase.phase for phase in phases],
+        "done": [None if p.share is None else 100 * p.share for p in phases],
+        "records": [f"{words.count(p.done)} of {words.count(p.total)} {p.unit}" for p in phases],
+        "rate": [words.rate(phase.rate) for phase in phases],
+        "time": [words.duration(phase.seconds) for phase in phases],
+    }
+    if phases[-1].finished_at is None:
+        # What is under way: of no interest, and in the way of the notes, once all is done.
+        columns |= {
+            "left": [words.duration(phase.seconds_left) for phase in phases],
+            "waiting": [phase.items_pending for phase in phases],
+            "at work": [phase.items_leased for phase in phases],
+        }
+    columns |= {
+        "set aside": [phase.quarantined for phase in phases],
+        "note": [phase.note or "" for phase in phases],
+    }
     st.dataframe(
-        pd.DataFrame(
-            {
-                "phase": [phase.phase for phase in phases],
-                "done": [None if p.share is None else 100 * p.share for p in phases],
-                "records": [
-                    f"{words.count(p.done)} of {words.count(p.total)} {p.unit}" for p in phases
-                ],
-                "rate": [words.rate(phase.rate) for phase in phases],
-                "time": [words.duration(phase.seconds) for phase in phases],
-                "left": [words.duration(phase.seconds_left) for phase in phases],
-                "waiting": [phase.items_pending for phase in phases],
-                "at work": [phase.items_leased for phase in phases],
-                "set aside": [phase.quarantined for phase in phases],
-                "note": [phase.note or "" for phase in phases],
-            }
-        ),
+        pd.DataFrame(columns),
         hide_index=True,
         width="stretch",
         column_config={

@@ -27,7 +27,7 @@ from comd_platform.loop.context import Context
 from comd_platform.loop.iterations import next_iteration, phases_of
 from comd_platform.loop.lock import RunLock
 from comd_platform.loop.phases import accept, answer, assess, augment, evaluate, judge, label, tune
-from comd_platform.loop.port import Silent, Watcher, Workforce
+from comd_platform.loop.port import Settled, Silent, Watcher, Workforce
 from comd_platform.runs import chain, find_run, run_config
 from comd_platform.tables import Iteration, IterationPhase, WorkItem
 
@@ -43,12 +43,12 @@ PLANNED: dict[str, Callable[[Session, Context], int]] = {
 }
 """Phases that workers do: `plan` makes items for whatever lacks a row, and returns how many."""
 
-SETTLED: dict[str, Callable[[Session, Context], str | None]] = {
+SETTLED: dict[str, Callable[[Session, Context], Settled]] = {
     "accept": accept.settle,
     "assess": assess.settle,
     "evaluate": evaluate.settle,
 }
-"""Phases that end (or consist) in one transaction of the driver's; the string is a note."""
+"""Phases that end (or consist) in one transaction of the driver's."""
 
 
 class PhaseFailed(ComdError):
@@ -207,14 +207,17 @@ class Driver:
         following = order[order.index(phase) + 1 :]
         with transaction(self._engine) as session:
             settle = SETTLED.get(phase)
-            note = settle(session, context) if settle else None
+            settled = settle(session, context) if settle else Settled()
+            values: dict[str, object] = {"note": settled.note}
+            if settled.records is not None:
+                values["total"] = settled.records
             session.execute(
                 update(IterationPhase)
                 .where(
                     IterationPhase.iteration_id == context.iteration_id,
                     IterationPhase.phase == phase,
                 )
-                .values(finished_at=func.clock_timestamp(), note=note)
+                .values(finished_at=func.clock_timestamp(), **values)
             )
             session.execute(
                 update(Iteration)
@@ -224,4 +227,4 @@ class Driver:
                     finished_at=None if following else func.clock_timestamp(),
                 )
             )
-        return note
+        return settled.note

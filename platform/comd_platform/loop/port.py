@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What the driver's own part of a phase came to; `records` is None where workers were counted."""
+
+    records: int | None = None
+    note: str | None = None
 
 
 class Workforce(Protocol):

@@ -93,7 +93,8 @@ def test_two_instructions_from_judgements_to_the_next_selection(session: Session
         # teacher (9 + 8) / 2 = 8.5, student (9 + 9) / 2 = 9: S = (0.5 + 1) / 9 = 0.1667
         {"teacher_first": (9, 9), "student_first": (8, 9)},
     )
-    assert assess.settle(session, Context.load(session, iteration.id)) == "2 assessed, 0 unscored"
+    settled = assess.settle(session, Context.load(session, iteration.id))
+    assert (settled.records, settled.note) == (2, "2 assessed, 0 unscored")
     hard = session.get_one(Assessment, (iteration.id, olaf.id))
     easy = session.get_one(Assessment, (iteration.id, night.id))
     assert (hard.teacher_score, hard.student_score) == (8.5, 2.5)
@@ -122,7 +123,8 @@ def test_one_order_a_flip_and_no_judgement_are_flagged(session: Session) -> None
         {"teacher_first": (9, 7), "student_first": (6, 8)},
         {},
     )
-    assert assess.settle(session, Context.load(session, iteration.id)) == "3 assessed, 1 unscored"
+    settled = assess.settle(session, Context.load(session, iteration.id))
+    assert (settled.records, settled.note) == (3, "3 assessed, 1 unscored")
     rows = {row.instruction_id: row for row in session.scalars(select(Assessment))}
     assert (rows[one.id].teacher_score, rows[one.id].student_score) == (7, 9)
     assert rows[one.id].flags == ["one_order"]

@@ -157,7 +157,8 @@ def print_lineage(found: Sequence[Relative], marked: int | None = None) -> None:
         line.append(relative.text, style="bold" if relative.instruction_id == marked else "")
         born = f"  [{relative.task_type}, iteration {relative.born_in or 1}"
         if relative.source_band:
-            born += f", from a {relative.source_band} one, ROUGE-L {show(relative.rouge_l)}"
+            article = "an" if relative.source_band == "easy" else "a"
+            born += f", from {article} {relative.source_band} one, ROUGE-L {show(relative.rouge_l)}"
         line.append(born + "]", style="cyan")
         parent = nodes.get(relative.parent_id or -1)
         node = parent.add(line) if parent is not None else Tree(line)

@@ -17,6 +17,7 @@ from comd_platform.db.arrays import among
 from comd_platform.keys import child_key
 from comd_platform.loop.context import Context, cache_pool_ids
 from comd_platform.loop.iterations import StudentCaughtUp
+from comd_platform.loop.port import Settled
 from comd_platform.method.diversity import DiversityIndex, TextOnlyIndex, Verdict, accept
 from comd_platform.method.seeds import rank_key
 from comd_platform.tables import Augmentation, Instruction
@@ -39,8 +40,8 @@ class _Walked:
     verdict: Verdict | None
 
 
-def settle(session: Session, context: Context) -> str:
-    """Decide every candidate of the pool in the caller's transaction. Returns a note.
+def settle(session: Session, context: Context) -> Settled:
+    """Decide every candidate of the pool in the caller's transaction.
 
     Raises StudentCaughtUp when fewer than `method.minimum_pool` are new.
     """
@@ -57,7 +58,8 @@ def settle(session: Session, context: Context) -> str:
             f"{max(1, context.config.method.minimum_pool)}",
             hint="Lower method.minimum_pool, raise method.diversity_threshold, or stop here.",
         )
-    return f"{total} of {len(candidates)} candidates accepted"
+    note = f"{total} of {len(candidates)} candidates accepted"
+    return Settled(records=len(candidates), note=note)
 
 
 def _candidates(session: Session, context: Context) -> Sequence[_Source]:

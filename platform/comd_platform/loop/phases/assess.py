@@ -10,6 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from comd_platform.loop.context import Context
+from comd_platform.loop.port import Settled
 
 # flags: one_order (the other could not be read), unreadable (neither could), clamped (a number lay
 # outside 1-10), flip (the orders name different winners), no_answer, not_judged.
@@ -59,8 +60,8 @@ _ASSESS = text(
 )
 
 
-def settle(session: Session, context: Context) -> str:
-    """Write the assessments, all of them, in the caller's transaction. Returns a note."""
+def settle(session: Session, context: Context) -> Settled:
+    """Write the assessments, all of them, in the caller's transaction."""
     session.execute(
         _ASSESS,
         {
@@ -78,4 +79,5 @@ def settle(session: Session, context: Context) -> str:
         ),
         {"iteration_id": context.iteration_id},
     ).one()
-    return f"{counts.assessed} assessed, {counts.unscored} unscored"
+    note = f"{counts.assessed} assessed, {counts.unscored} unscored"
+    return Settled(records=counts.assessed, note=note)

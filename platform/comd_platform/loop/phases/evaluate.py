@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from comd_platform.ledger import plan_items
 from comd_platform.loop.context import Context
+from comd_platform.loop.port import Settled
 from comd_platform.models import evaluation_model
 from comd_platform.runs import RunError
 from comd_platform.tables import (
@@ -39,7 +40,7 @@ def plan(session: Session, context: Context) -> int:
     return planned
 
 
-def settle(session: Session, _context: Context) -> None:
+def settle(session: Session, _context: Context) -> Settled:
     """Close the evaluations that have a score for every item that was not given up."""
     session.execute(
         update(Evaluation)
@@ -61,6 +62,7 @@ def settle(session: Session, _context: Context) -> None:
         .values(finished_at=func.now())
         .execution_options(synchronize_session=False)
     )
+    return Settled()
 
 
 def find_benchmark(session: Session, name: str) -> Benchmark:
