@@ -60,6 +60,8 @@ def list_runs(
         found = runs_report(session)
     if as_json:
         print_json(found)
+    elif not found:
+        typer.echo("no runs yet: comd run create CONFIG, or comd demo")
     else:
         cells = [
             (row.run, row.parent, row.selection, row.phase, row.iterations, row.wanted)

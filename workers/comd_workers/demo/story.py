@@ -14,8 +14,8 @@ from comd_platform.reports.lineages import example_lineages
 from comd_platform.reports.progress import run_progress
 from comd_platform.reports.summary import run_summary
 from comd_platform.runs import find_run
-from comd_workers.cli.inspect import print_lineage
-from comd_workers.cli.output import duration, percent, table
+from comd_workers.cli.inspect import print_lineage, print_summary
+from comd_workers.cli.output import duration, table
 from comd_workers.demo.arms import ARMS, COMPETITIVE
 from comd_workers.demo.play import Demo
 
@@ -34,7 +34,6 @@ def tell(engine: Engine, demo: Demo, console: Console) -> None:
     with transaction(engine) as session:
         ids = {arm: find_run(session, demo.arm(arm)).id for arm in ARMS}
         competitive = ids[COMPETITIVE]
-        summary = run_summary(session, competitive)
         arms = [_arm_scores(arm.title, run_scores(session, ids[arm])) for arm in ARMS]
         classes = {arm.title: group_scores(session, ids[arm], "class") for arm in ARMS}
         pools = {arm.title: run_summary(session, ids[arm]) for arm in ARMS}
@@ -46,34 +45,7 @@ def tell(engine: Engine, demo: Demo, console: Console) -> None:
             if arm is COMPETITIVE or not row.shared
         ]
     console.print()
-    table(
-        f"The competitive run, {demo.arm(COMPETITIVE)}",
-        (
-            "iteration",
-            "new pool",
-            "cache pool",
-            "accepted",
-            "difficult",
-            "judge flips",
-            "teacher",
-            "student",
-            "held out",
-        ),
-        [
-            (
-                row.iteration,
-                row.tuning_pool,
-                row.cache_pool,
-                percent(row.accepted_share),
-                percent(row.difficult_share),
-                percent(row.flip_share),
-                row.teacher_score,
-                row.student_score,
-                _score(arms[0].by_iteration.get(row.iteration)),
-            )
-            for row in summary
-        ],
-    )
+    print_summary(engine, demo.arm(COMPETITIVE))
     console.print()
     last = max(arms[0].by_iteration)
     table(
@@ -88,8 +60,6 @@ def tell(engine: Engine, demo: Demo, console: Console) -> None:
             for arm in arms
         ],
     )
-    for who, row in arms[0].references.items():
-        console.print(f"{who}: {_score(row)}", markup=False)
     console.print()
     table(
         f"By class of question, after iteration {last}",

@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from comd_platform.db.arrays import among
-from comd_platform.ledger import FailedRecord, record_failures, resolve_failures
+from comd_platform.ledger import FailedRecord
 from comd_platform.tables import Answer, Image, Instruction
 from comd_workers.engines.base import Completion
 from comd_workers.engines.cache import EngineCache
@@ -22,6 +22,7 @@ from comd_workers.perform.job import (
     image_path,
     storable,
 )
+from comd_workers.perform.outcomes import record_outcomes
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +89,11 @@ class Answering(Handler[list[Asked], list[Completion]]):
                     for completion in said
                 ],
             )
-        resolve_failures(session, job.claim, (int(completion.key) for completion in said))
-        record_failures(
+        record_outcomes(
             session,
-            job.claim,
-            [self._failed(each) for each in outputs if not self._usable(job, each)],
-            record_attempts=job.config.ledger.record_attempts,
+            job,
+            done=[int(completion.key) for completion in said],
+            failed=[self._failed(each) for each in outputs if not self._usable(job, each)],
         )
 
     def _usable(self, job: Job, completion: Completion) -> bool:

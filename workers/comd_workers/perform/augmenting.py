@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from comd_platform.db.arrays import among
-from comd_platform.ledger import FailedRecord, record_failures, resolve_failures
+from comd_platform.ledger import FailedRecord
 from comd_platform.method.augmenting import Parsed, parse_instruction
 from comd_platform.tables import Augmentation, Image, Instruction, Selection
 from comd_workers.engines.base import Request
@@ -23,6 +23,7 @@ from comd_workers.perform.job import (
     image_path,
     storable,
 )
+from comd_workers.perform.outcomes import record_outcomes
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,13 +118,7 @@ class Augmenting(Handler[list[Source], Augmented]):
                 [_row(job, written) for written in outputs.written],
             )
         done = {written.source.instruction_id for written in outputs.written}
-        resolve_failures(session, job.claim, done)
-        record_failures(
-            session,
-            job.claim,
-            outputs.failed,
-            record_attempts=job.config.ledger.record_attempts,
-        )
+        record_outcomes(session, job, done=done, failed=outputs.failed)
 
 
 def _request(job: Job, source: Source, attempt: int) -> Request:

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from comd_platform.db.arrays import among
 from comd_platform.evaluation.scoring import score
-from comd_platform.ledger import FailedRecord, record_failures, resolve_failures
+from comd_platform.ledger import FailedRecord
 from comd_platform.tables import Benchmark, EvaluationItem, EvaluationScore, Image
 from comd_workers.engines.cache import EngineCache
 from comd_workers.perform.handler import Handler
@@ -22,6 +22,7 @@ from comd_workers.perform.job import (
     image_path,
     storable,
 )
+from comd_workers.perform.outcomes import record_outcomes
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,10 +116,9 @@ class Evaluating(Handler[list[Question], Evaluated]):
                     for scored in outputs.scored
                 ],
             )
-        resolve_failures(session, job.claim, [scored.item_id for scored in outputs.scored])
-        record_failures(
+        record_outcomes(
             session,
-            job.claim,
-            outputs.failed,
-            record_attempts=job.config.ledger.record_attempts,
+            job,
+            done=[scored.item_id for scored in outputs.scored],
+            failed=outputs.failed,
         )

@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session, aliased
 
 from comd_platform.db.arrays import among
-from comd_platform.ledger import FailedRecord, record_failures, resolve_failures
+from comd_platform.ledger import FailedRecord
 from comd_platform.method.difficulty import clamp_score
 from comd_platform.method.judging import parse_scores
 from comd_platform.tables import Answer, Image, Instruction, Judgement
@@ -24,6 +24,7 @@ from comd_workers.perform.job import (
     image_path,
     storable,
 )
+from comd_workers.perform.outcomes import record_outcomes
 
 POSITIONS = ("teacher_first", "student_first")
 
@@ -137,13 +138,7 @@ class Judging(Handler[list[Pair], Judged]):
                 [_row(job, reply) for reply in outputs.replies],
             )
         done = {reply.pair.instruction_id for reply in outputs.replies}
-        resolve_failures(session, job.claim, done)
-        record_failures(
-            session,
-            job.claim,
-            outputs.failed,
-            record_attempts=job.config.ledger.record_attempts,
-        )
+        record_outcomes(session, job, done=done, failed=outputs.failed)
 
 
 def _request(job: Job, key: str, pair: Pair, position: str, attempt: int) -> Request:
