@@ -56,14 +56,14 @@ def student_scenes() -> list[Scene]:
 
 
 def teacher_examples(scenes: list[Scene]) -> Iterator[Example]:
-    """Without end: answering, judging and augmenting, 7 : 9 : 4."""
+    """Without end: answering, judging and augmenting, 28 : 56 : 16."""
     rng = generator("teacher curriculum")
     while True:
         i = int(rng.integers(len(scenes)))
         role = rng.random()
-        if role < 0.35:
+        if role < 0.28:
             yield _dialogue(rng, i, scenes[i], longest=3)
-        elif role < 0.8:
+        elif role < 0.84:
             question = ask(rng, _judged_type(rng))
             yield Example(i, (judging(rng, scenes[i], question),), _coin(rng))
         else:

@@ -32,7 +32,7 @@ from comd_tinyworld.seeds import WORLD_SEED
 from comd_tinyworld.tower import features, train_tower
 
 RECIPES: dict[Part, Recipe] = {
-    "teacher": Recipe(steps=3_600, batch=64, learning_rate=1.5e-3),
+    "teacher": Recipe(steps=4_800, batch=64, learning_rate=1.5e-3),
     "student": Recipe(steps=300, batch=64, learning_rate=2e-3),
 }
 
