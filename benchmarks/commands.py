@@ -6,9 +6,10 @@ import os
 import subprocess
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 
-from common import Row, in_turns, main, timed
+from common import Once, Row, in_turns, main, timed
 from databases import connected, database, make_run, server
 
 from comd_platform.db.engine import libpq_url, transaction
@@ -34,8 +35,8 @@ def measure(scale: float, rounds: int) -> list[Row]:  # noqa: ARG001 - commands 
         environment = {**os.environ, "COMD_HOME": home, "COMD_DATABASE_URL": libpq_url(url)}
         for command in commands.values():
             _say(command, environment)
-        contenders = {
-            name: lambda command=command: timed(lambda: _say(command, environment))
+        contenders: dict[str, Once] = {
+            name: partial(timed, partial(_say, command, environment))
             for name, command in commands.items()
         }
         seconds = in_turns(contenders, rounds * ROUNDS_EACH)

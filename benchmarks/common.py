@@ -110,4 +110,4 @@ def table(rows: list[Row]) -> str:
 
 
 def _figure(ratio: float) -> str:
-    return f"{ratio:,.0f}" if ratio >= 20 else f"{ratio:.2g}" if ratio < 1 else f"{ratio:.1f}"
+    return f"{ratio:,.0f}" if ratio >= 20 else f"{ratio:#.2g}" if ratio < 1 else f"{ratio:.1f}"

@@ -46,7 +46,8 @@ the server that `COMD_BENCH_DATABASE_URL` names.
 SHARED = """
 
 **This run shared its machine with other work**: the load average was {load:.1f} on {cores} cores
-before it began. What runs in several processes suffers most from that."""
+before it began. More processes then get a larger share of the cores, so the ledger's ratios between
+numbers of claimers say little here."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -234,6 +234,15 @@ def test_left_padding_does_not_change_greedy_answers(student: Shipped) -> None:
 
 
 @pytest.mark.parametrize("name", ["teacher", "student"])
+def test_configurations_name_no_path_of_the_machine_they_were_made_on(
+    name: Literal["teacher", "student"],
+) -> None:
+    config = json.loads((weights_path(name) / "config.json").read_text())
+    assert not config["vision_config"].get("_name_or_path")
+    assert not config.get("_name_or_path")
+
+
+@pytest.mark.parametrize("name", ["teacher", "student"])
 def test_cards_tell_the_measured_numbers(name: Literal["teacher", "student"]) -> None:
     directory: Path = weights_path(name)
     measured = json.loads((directory / QUALITY_FILE).read_text())

@@ -69,6 +69,7 @@ def make_language(part: Part, tower_file: Path, out: Path) -> None:
     _prepare(1 + list(RECIPES).index(part))
     started = time.perf_counter()
     tower = CLIPVisionModel.from_pretrained(tower_file).eval()
+    tower.config.name_or_path = ""  # a path of this machine has no place in a shipped model
     processor = build_processor()
     scenes = teacher_scenes() if part == "teacher" else student_scenes()
     seen = features(tower, scenes)
