@@ -31,6 +31,22 @@ def role_model(
     )
 
 
+def checkpoint_model(
+    session: Session, config: RunConfig, base: Model, checkpoint: Checkpoint
+) -> int:
+    """The model row of a tuned student: its base's prompt, from the rows and not from a file."""
+    prompt = session.get_one(PromptRow, base.prompt_hash)
+    section = config.student
+    return ensure_model(
+        session,
+        section.model,
+        section.sampling,
+        Prompt("student", prompt.template, name=f"student prompt {prompt.hash[:12]}"),
+        section.system,
+        checkpoint,
+    )
+
+
 def evaluation_model(
     session: Session, config: RunConfig, role: Role, checkpoint: Checkpoint | None = None
 ) -> int:

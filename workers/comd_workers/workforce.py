@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import threading
 import time
+from collections import deque
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -25,7 +27,9 @@ from comd_workers.broker import TASK, make_app, queue_name
 log = logging.getLogger(__name__)
 
 _TEND_SECONDS = 2.0
-_RESTARTS = 10
+_LOOK_SECONDS = 5.0
+_DEATHS = 10
+_DEATHS_WITHIN_SECONDS = 120.0
 
 
 class NobodyWorks(ComdError):
@@ -37,8 +41,7 @@ class Bells:
 
     def __init__(self, settings: Settings) -> None:
         self._app = make_app(settings)
-        self._connection = self._app.connection_for_write()
-        self._producer = self._app.amqp.Producer(self._connection)
+        self._connect()
 
     def ring(self, item_id: int, role: str) -> None:
         try:
@@ -51,10 +54,16 @@ class Bells:
             )
         except (OperationalError, OSError) as error:
             log.warning("the broker is away, item %s will be rung again: %s", item_id, error)
+            self._connection.release()  # a producer keeps the channel that it lost
+            self._connect()
 
     def close(self) -> None:
         self._connection.release()
         self._app.close()
+
+    def _connect(self) -> None:
+        self._connection = self._app.connection_for_write()
+        self._producer = self._app.amqp.Producer(self._connection)
 
 
 class LocalWorkers:
@@ -65,7 +74,7 @@ class LocalWorkers:
         self._logs = settings.home / "logs"
         self._max_loaded = max_loaded
         self._slots: list[subprocess.Popen[bytes] | None] = [None] * count
-        self._restarts = 0
+        self._deaths: deque[float] = deque(maxlen=_DEATHS)
         self._tended = 0.0
 
     def tend(self) -> None:
@@ -77,14 +86,18 @@ class LocalWorkers:
             if process is not None and process.poll() is None:
                 continue
             if process is not None:
-                self._restarts += 1
                 log.warning("local worker %s ended with %s", process.pid, process.returncode)
-            if self._restarts > _RESTARTS:
-                raise NobodyWorks(
-                    f"local workers ended {self._restarts} times",
-                    hint=f"Their logs are in {self._logs}.",
-                )
+                self._deaths.append(time.monotonic())
+                if self._dying():
+                    raise NobodyWorks(
+                        f"local workers ended {_DEATHS} times within {_DEATHS_WITHIN_SECONDS:.0f} s",
+                        hint=f"Their logs are in {self._logs}.",
+                    )
             self._slots[slot] = self._start(slot)
+
+    def _dying(self) -> bool:
+        recent = len(self._deaths) == _DEATHS
+        return recent and time.monotonic() - self._deaths[0] < _DEATHS_WITHIN_SECONDS
 
     def stop(self, patience_seconds: float = 20.0) -> None:
         """Ask all to finish what they hold; whoever takes longer is ended, and its lease runs out."""
@@ -120,7 +133,7 @@ class LocalWorkers:
                 stdout=log_file,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                env=_environment(self._settings, len(self._slots)),
+                env=_environment(self._settings, slot, len(self._slots)),
             )
 
 
@@ -130,15 +143,18 @@ class Workforce:
     def __init__(
         self, settings: Settings, *, local: int | None = None, max_loaded: int = 1
     ) -> None:
-        """`local`: None starts local workers only where none is registered; 0 never does."""
+        """`local`: None starts local workers as soon as some role has nobody; 0 never does."""
+        self._settings = settings
         self._one_at_a_time = threading.Lock()  # several drivers may share a workforce
         self._bells = Bells(settings)
+        self._database = make_engine(database_url(settings), pool_size=1)
+        self._max_loaded = max_loaded
+        self._automatic = local is None
+        self._looked = 0.0
         self._local: LocalWorkers | None = None
-        if local is None and not _somebody(settings):
-            local = min(2, os.cpu_count() or 1)
         if local:
-            self._local = LocalWorkers(settings, local, max_loaded=max_loaded)
-            self._local.tend()
+            self._start(local)
+        self.tend()
 
     def __enter__(self) -> Self:
         return self
@@ -151,6 +167,7 @@ class Workforce:
     ) -> None:
         if self._local is not None:
             self._local.stop()
+        self._database.dispose()
         self._bells.close()
 
     def ring(self, item_id: int, role: str) -> None:
@@ -158,24 +175,47 @@ class Workforce:
             self._bells.ring(item_id, role)
 
     def tend(self) -> None:
-        if self._local is not None:
-            with self._one_at_a_time:
+        with self._one_at_a_time:
+            if self._local is not None:
                 self._local.tend()
+            elif time.monotonic() - self._looked > _LOOK_SECONDS:
+                self._look()
+
+    def _look(self) -> None:
+        """See whether each role has somebody; workers may leave while a run goes on."""
+        self._looked = time.monotonic()
+        with transaction(self._database) as session:
+            missing = [role for role in ROLES if not alive_workers(session, role)]
+        if missing and self._automatic:
+            self._start(len(visible_gpus()) or min(2, os.cpu_count() or 1))
+        elif missing:
+            log.warning("nobody works as %s: comd worker --roles …", ", ".join(missing))
+
+    def _start(self, count: int) -> None:
+        self._local = LocalWorkers(self._settings, count, max_loaded=self._max_loaded)
+        self._local.tend()
 
 
-def _somebody(settings: Settings) -> bool:
-    database = make_engine(database_url(settings))
-    try:
-        with transaction(database) as session:
-            return bool(alive_workers(session))
-    finally:
-        database.dispose()
+def visible_gpus() -> list[str]:
+    """The GPUs that this process may use, as CUDA_VISIBLE_DEVICES names them; without loading torch."""
+    chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if chosen is not None:
+        return [name for name in chosen.split(",") if name.strip()]
+    program = shutil.which("nvidia-smi")
+    if program is None:
+        return []
+    listed = subprocess.run([program, "-L"], check=False, capture_output=True, text=True)  # noqa: S603
+    lines = [line for line in listed.stdout.splitlines() if line.startswith("GPU ")]
+    return [str(number) for number in range(len(lines))]
 
 
-def _environment(settings: Settings, workers: int) -> dict[str, str]:
-    """The driver's environment; threads shared out, since two workers on two cores need one each."""
+def _environment(settings: Settings, slot: int, workers: int) -> dict[str, str]:
+    """The driver's environment: a share of the threads, and a GPU of its own where there are some."""
     threads = max(1, (os.cpu_count() or 1) // workers)
     environment = dict(os.environ)
     environment.setdefault("OMP_NUM_THREADS", str(threads))
     environment["COMD_HOME"] = str(Path(settings.home).absolute())
+    gpus = visible_gpus()
+    if len(gpus) >= workers:
+        environment["CUDA_VISIBLE_DEVICES"] = gpus[slot]
     return environment

@@ -102,7 +102,14 @@ def _table(phases: list[PhaseProgress]) -> None:
         hide_index=True,
         width="stretch",
         column_config={
-            "done": st.column_config.ProgressColumn(format="%.0f %%", min_value=0, max_value=100),
+            "phase": st.column_config.TextColumn(width="small"),
+            "done": st.column_config.ProgressColumn(
+                format="%.0f %%", min_value=0, max_value=100, width="small"
+            ),
+            "rate": st.column_config.TextColumn(width="small"),
+            "time": st.column_config.TextColumn(width="small"),
+            "left": st.column_config.TextColumn(width="small"),
+            "note": st.column_config.TextColumn(width="large"),
             "waiting": st.column_config.NumberColumn(
                 width="small", help="Work items that no worker has taken yet."
             ),

@@ -101,6 +101,9 @@ class LedgerConfig(_Section):
     lease_seconds: PositiveFloat = 60
     item_attempts: PositiveInt = Field(3, description="Failures until an item is split.")
     record_attempts: PositiveInt = Field(3, description="Failures until a record is quarantined.")
+    quarantined_share: Share = Field(
+        0.5, description="A phase that gives up on a larger share of its records stops the run."
+    )
 
 
 class TrainingConfig(Hyperparameters):

@@ -4,12 +4,13 @@ from comd_platform.ledger.claims import Claim, LeaseLost, claim, complete, relea
 from comd_platform.ledger.failing import (
     FailedRecord,
     acknowledge,
+    count_quarantined,
     fail,
     fatal_error,
     record_failures,
     resolve_failures,
 )
-from comd_platform.ledger.planning import open_items, plan_items
+from comd_platform.ledger.planning import count_subjects, open_items, plan_items
 from comd_platform.ledger.sweeping import expire_leases, to_ring
 from comd_platform.ledger.workers import alive_workers, beat, register_worker, retire_worker
 
@@ -22,6 +23,8 @@ __all__ = [
     "beat",
     "claim",
     "complete",
+    "count_quarantined",
+    "count_subjects",
     "expire_leases",
     "fail",
     "fatal_error",

@@ -161,11 +161,32 @@ def acknowledge(session: Session, iteration_id: int, phase: str) -> None:
     )
 
 
-def forgive(session: Session, iteration_id: int) -> int:
-    """Quarantined records of an iteration may be tried again; returns how many."""
+def count_quarantined(session: Session, iteration_id: int, phase: str) -> int:
+    """How many records a phase of an iteration has given up on."""
+    count = session.scalar(
+        select(func.count())
+        .select_from(Failure)
+        .where(
+            Failure.iteration_id == iteration_id,
+            Failure.phase == phase,
+            Failure.state == "quarantined",
+        )
+    )
+    return int(count or 0)
+
+
+def forgive(session: Session, iteration_id: int, phase: str) -> int:
+    """Quarantined records of the phase may be tried again; returns how many.
+
+    Only of the phase where the iteration stands: a phase that is over has been built upon.
+    """
     forgiven = session.scalars(
         update(Failure)
-        .where(Failure.iteration_id == iteration_id, Failure.state == "quarantined")
+        .where(
+            Failure.iteration_id == iteration_id,
+            Failure.phase == phase,
+            Failure.state == "quarantined",
+        )
         .values(state="retrying", attempts=1, updated_at=func.now())
         .returning(Failure.id)
     ).all()

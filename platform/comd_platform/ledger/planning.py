@@ -52,3 +52,15 @@ def open_items(session: Session, iteration_id: int, phase: str) -> int:
         )
     )
     return int(count or 0)
+
+
+def count_subjects(session: Session, iteration_id: int, phase: str) -> int:
+    """How many different records a phase was asked to do, however often each was planned."""
+    asked = (
+        select(WorkItem.evaluation_id, func.unnest(WorkItem.subject_ids).label("subject"))
+        .where(WorkItem.iteration_id == iteration_id, WorkItem.phase == phase)
+        .distinct()
+        .subquery()
+    )
+    count = session.scalar(select(func.count()).select_from(asked))
+    return int(count or 0)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import Select, column, select, table
+from sqlalchemy import Exists, Select, column, exists, select, table
 from sqlalchemy.orm import Session
 
 from comd_platform.config.load import parse_config
 from comd_platform.config.run import RunConfig
 from comd_platform.method.seeds import content_seed
-from comd_platform.tables import Failure, Instruction, Iteration
+from comd_platform.tables import Answer, Failure, Instruction, Iteration
 
 POOL_CLOSURE = table("pool_closure", column("pool_id"), column("ancestor_id"), column("depth"))
 
@@ -67,11 +67,20 @@ def cache_pool_ids(pool_id: int) -> Select[int]:
     )
 
 
-def quarantined(context: Context, phase: str) -> Select[int | None]:
-    """Ids of the instructions that this iteration has given up on in a phase, to be left out."""
-    return select(Failure.instruction_id).where(
+def answered(model_id: int) -> Exists:
+    """That a model has answered the instruction at hand.
+
+    EXISTS everywhere and never NOT IN (SELECT …): past a few hundred thousand rows PostgreSQL gives
+    up hashing the latter and scans it again for every row.
+    """
+    return exists().where(Answer.instruction_id == Instruction.id, Answer.model_id == model_id)
+
+
+def quarantined(context: Context, phase: str) -> Exists:
+    """That this iteration has given up on the instruction at hand in a phase."""
+    return exists().where(
+        Failure.instruction_id == Instruction.id,
         Failure.iteration_id == context.iteration_id,
         Failure.phase == phase,
         Failure.state == "quarantined",
-        Failure.instruction_id.is_not(None),
     )

@@ -18,6 +18,8 @@ from comd_platform.db.engine import transaction
 from comd_platform.errors import ComdError
 from comd_platform.ledger import (
     acknowledge,
+    count_quarantined,
+    count_subjects,
     expire_leases,
     fatal_error,
     open_items,
@@ -129,12 +131,24 @@ class Driver:
         started = False
         while True:
             if self._plan_if_idle(context, phase) == 0:
+                self._check_quarantine(context, phase)
                 return
             total = self._count(context, phase)[1]
             if not started:
                 self._watcher.phase_started(context.number, phase, total)
                 started = True
             self._wait(context, phase, lock)
+
+    def _check_quarantine(self, context: Context, phase: str) -> None:
+        """A cause that spoils most records (a wrong image root, say) must not pass for a result."""
+        with transaction(self._engine) as session:
+            given_up = count_quarantined(session, context.iteration_id, phase)
+            asked = count_subjects(session, context.iteration_id, phase) if given_up else 0
+        if given_up > context.config.ledger.quarantined_share * asked:
+            raise PhaseFailed(
+                f"iteration {context.number}, phase {phase}: {given_up} records failed, most there were",
+                hint=f"comd failures {context.config.name} says why; mend it, then comd retry.",
+            )
 
     def _plan_if_idle(self, context: Context, phase: str) -> int:
         """Items left to wait for: those standing open (a driver died), or newly planned ones."""
@@ -161,7 +175,10 @@ class Driver:
         """Until no item of the phase is open. Raises PhaseFailed, Stopped, RunLocked."""
         while True:
             if self._stop.is_set():
-                raise Stopped(f"stopped in iteration {context.number}, phase {phase}")
+                raise Stopped(
+                    f"stopped in iteration {context.number}, phase {phase}",
+                    hint=f"Go on with: comd iterate {context.config.name}",
+                )
             lock.check()
             with transaction(self._engine) as session:
                 expire_leases(

@@ -58,7 +58,7 @@ def _next_pool(
     session: Session, run: Run, config: RunConfig, parent: Iteration, number: int
 ) -> int:
     if config.method.selection == "none":
-        return parent.pool_id
+        return run.pool_id
     chosen = _select(session, config, parent, number)
     if len(chosen) < max(1, config.method.minimum_pool):
         raise StudentCaughtUp(

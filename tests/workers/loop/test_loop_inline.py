@@ -161,3 +161,37 @@ def test_a_student_who_has_caught_up_ends_the_run(
     make(world, toy_config(student={"model": knows_all}))
     with pytest.raises(StudentCaughtUp, match="the student has caught up"):
         drive(world, database, settings, "toy")
+
+
+def test_a_cause_that_spoils_most_records_stops_the_run(
+    world: Engine, database: URL, settings: Settings
+) -> None:
+    make(world, toy_config(name="spoilt", iterations=1, teacher=teacher(error_rate=1.0)))
+    with pytest.raises(
+        PhaseFailed, match="phase label: 24 records failed, most there were"
+    ) as error:
+        drive(world, database, settings, "spoilt")
+    assert error.value.hint is not None
+    assert "comd retry" in error.value.hint
+
+
+def test_a_branch_with_another_teacher_has_the_whole_cache_pool_answered_by_it(
+    world: Engine, database: URL, settings: Settings
+) -> None:
+    make(world, toy_config(iterations=2))
+    drive(world, database, settings, "toy", 1)
+    with transaction(world) as session:
+        branch_run(
+            session,
+            find_run(session, "toy"),
+            name="other",
+            at=1,
+            overrides=["teacher.sampling.temperature=0.9"],
+        )
+    drive(world, database, settings, "other")
+    unscored = (
+        "SELECT count(*) FROM assessment a JOIN iteration i ON i.id = a.iteration_id"
+        " WHERE i.number = 2 AND a.difficulty IS NULL"
+    )
+    assert count(world, unscored) == 0
+    assert check_run(world, "other") == 2

@@ -73,6 +73,17 @@ def main() -> None:
             raise
         print_error(error)
         sys.exit(1)
+    except Exception as error:
+        # SQLAlchemy is not imported for this: `comd --help` must stay quick.
+        if _state["debug"] or type(error).__name__ != "OperationalError":
+            raise
+        print_error(
+            ComdError(
+                f"the database went away: {str(error).splitlines()[0]}",
+                hint="Nothing is lost. When it is back, give the same command again.",
+            )
+        )
+        sys.exit(1)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)  # noqa: T201 - the command line speaks
         sys.exit(130)

@@ -27,18 +27,25 @@ def iterate(
     """Drive a run: plan each phase, wake workers, wait, go on. Kill it and start it as you like."""
     from comd_platform.db.engine import transaction
     from comd_platform.loop.driver import Driver
+    from comd_platform.loop.iterations import StudentCaughtUp
     from comd_platform.runs import find_run
     from comd_workers.cli.inspect import print_summary
     from comd_workers.cli.progress import Board
     from comd_workers.workforce import Workforce
 
     stop = stop_on_signals()
+    caught_up: StudentCaughtUp | None = None
     with database() as (engine, settings):
         with transaction(engine) as session:
             find_run(session, run)
         with Workforce(settings, local=workers) as workforce, Board() as board:
-            Driver(engine, workforce, board.watch(run), stop=stop).run(run, count)
+            try:
+                Driver(engine, workforce, board.watch(run), stop=stop).run(run, count)
+            except StudentCaughtUp as end:
+                caught_up = end  # a good end, not an error
         print_summary(engine, run)
+        if caught_up is not None:
+            typer.echo(f"{caught_up}\n  {caught_up.hint}")
 
 
 def worker(
@@ -78,15 +85,21 @@ def worker(
 def retry(
     run: Annotated[str, typer.Argument(help="The run's name.")],
 ) -> None:
-    """Let a run try its quarantined records again; go on with `comd iterate`."""
+    """Let the phase where a run stands try its quarantined records again."""
     from comd_platform.db.engine import transaction
     from comd_platform.ledger.failing import forgive
-    from comd_platform.runs import chain, find_run
+    from comd_platform.runs import RunError, chain, find_run
 
     with database() as (engine, _), transaction(engine) as session:
-        found = find_run(session, run)
-        count = sum(forgive(session, iteration.id) for iteration in chain(session, found))
-    typer.echo(f"{count} records will be tried again: comd iterate {run}")
+        found = chain(session, find_run(session, run))
+        last = found[-1] if found else None
+        if last is None or last.phase == "done":
+            raise RunError(
+                f"run {run!r} stands at the end of an iteration: what was set aside is built upon",
+                hint="Branch from the iteration before: comd run branch",
+            )
+        count, phase = forgive(session, last.id, last.phase), last.phase
+    typer.echo(f"{count} records of phase {phase} will be tried again: comd iterate {run}")
 
 
 def stop_on_signals() -> threading.Event:

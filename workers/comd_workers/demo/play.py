@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from pathlib import Path
 
 import yaml
@@ -15,6 +16,7 @@ from comd_platform.db.engine import transaction
 from comd_platform.evaluation.items import import_benchmark
 from comd_platform.importers import import_file
 from comd_platform.loop.driver import Driver
+from comd_platform.loop.iterations import StudentCaughtUp
 from comd_platform.loop.port import Watcher
 from comd_platform.runs import branch_run, chain, create_run, find_run
 from comd_platform.settings import Settings
@@ -92,7 +94,7 @@ class Demo:
                     branch_run(session, base, name=self.arm(arm), at=1, overrides=arm.overrides)
             with ThreadPoolExecutor(len(ARMS)) as threads:
                 drives = [
-                    threads.submit(self._driver(workforce, arm, watch, stop).run, self.arm(arm))
+                    threads.submit(self._drive, self._driver(workforce, arm, watch, stop), arm)
                     for arm in ARMS
                 ]
                 _wait(drives, stop)
@@ -106,6 +108,11 @@ class Demo:
     ) -> Driver:
         return Driver(self._engine, workforce, watch(self.arm(arm)), stop=stop)
 
+    def _drive(self, driver: Driver, arm: Arm) -> None:
+        # A student who has caught up ends its arm early; the others go on, and the table tells.
+        with suppress(StudentCaughtUp):
+            driver.run(self.arm(arm))
+
     def _done(self, arm: Arm) -> int:
         """How many iterations of an arm are finished; none while the arm does not stand."""
         with transaction(self._engine) as session:
@@ -117,7 +124,7 @@ class Demo:
         return all(self._done(arm) == ITERATIONS for arm in ARMS)
 
 
-def _wait(drives: Sequence[Future[list[int]]], stop: threading.Event) -> None:
+def _wait(drives: Sequence[Future[None]], stop: threading.Event) -> None:
     """All of them; when one fails the others are asked to stop, and its error is raised."""
     done, pending = wait(drives, return_when=FIRST_EXCEPTION)
     if pending:

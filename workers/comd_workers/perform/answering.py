@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from comd_platform.db.arrays import among
 from comd_platform.ledger import FailedRecord
+from comd_platform.loop.context import answered
 from comd_platform.tables import Answer, Image, Instruction
 from comd_workers.engines.base import Completion
 from comd_workers.engines.cache import EngineCache
@@ -40,12 +41,11 @@ class Answering(Handler[list[Asked], list[Completion]]):
     """The same for teacher and student; a teacher's empty answer teaches nothing and is a failure."""
 
     def read(self, session: Session, job: Job) -> list[Asked]:
-        answered = select(Answer.instruction_id).where(Answer.model_id == job.voice.model_id)
         attempts = earlier_attempts(session, job.claim)
         rows = session.execute(
             select(Instruction.id, Instruction.key, Instruction.text, *IMAGE_COLUMNS)
             .outerjoin(Image, Image.id == Instruction.image_id)
-            .where(among(Instruction.id, job.claim.subject_ids), Instruction.id.not_in(answered))
+            .where(among(Instruction.id, job.claim.subject_ids), ~answered(job.voice.model_id))
         )
         return [
             Asked(

@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Self
 
 from sqlalchemy import URL
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import SQLAlchemyError
 
 from comd_platform.db.engine import make_engine, transaction
 from comd_platform.ledger import Claim, beat, renew
@@ -24,7 +24,8 @@ class Heartbeat:
         self._engine = make_engine(url, pool_size=1)
         self._worker_id = worker_id
         self._held: tuple[Claim, float] | None = None
-        self._stop = threading.Event()
+        self._stop = False
+        self._wake = threading.Event()
         self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
 
     def __enter__(self) -> Self:
@@ -37,23 +38,29 @@ class Heartbeat:
         value: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._stop.set()
+        self._stop = True
+        self._wake.set()
         self._thread.join()
         self._engine.dispose()
 
     def holding(self, claim: Claim, lease_seconds: float) -> None:
-        """Renew this claim's lease with every beat from now on."""
+        """Renew this claim's lease with every beat from now on, the first of them at once."""
         self._held = (claim, lease_seconds)
+        self._wake.set()
 
     def released(self) -> None:
         """The claim is closed; beats go on without it."""
         self._held = None
 
     def _run(self) -> None:
-        while not self._stop.wait(self._pause()):
+        while True:
+            self._wake.wait(self._pause())
+            self._wake.clear()
+            if self._stop:
+                return
             try:
                 self._beat()
-            except DBAPIError as error:
+            except SQLAlchemyError as error:
                 # The lease may run out meanwhile: then the item is somebody else's, and the token
                 # keeps this worker from writing. Nothing else is to be done here.
                 log.warning("heartbeat failed, trying again: %s", error)

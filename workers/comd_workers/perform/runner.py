@@ -6,10 +6,11 @@ import logging
 from typing import Any
 
 from sqlalchemy import Engine as Database
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import InterfaceError, OperationalError
 
 from comd_platform.db.engine import transaction
 from comd_platform.ledger import Claim, LeaseLost, claim, complete, fail, release
+from comd_platform.loop.context import Context
 from comd_platform.settings import Settings
 from comd_training.failures import TrainingFailed
 from comd_workers.engines.base import EngineError
@@ -19,7 +20,7 @@ from comd_workers.perform.augmenting import Augmenting
 from comd_workers.perform.evaluating import Evaluating
 from comd_workers.perform.handler import Handler
 from comd_workers.perform.heartbeat import Heartbeat
-from comd_workers.perform.job import Job, load_job
+from comd_workers.perform.job import Job, load_job, storable
 from comd_workers.perform.judging import Judging
 from comd_workers.perform.tuning import Tuning, record_failure
 
@@ -75,40 +76,43 @@ class Performer:
         return True
 
     def _do(self, held: Claim) -> None:
-        with transaction(self._database) as session:
-            job = load_job(session, held, self._settings)
-        self._heartbeat.holding(held, job.config.ledger.lease_seconds)
-        handler = self._handlers[held.phase]
         try:
             with transaction(self._database) as session:
-                inputs = handler.read(session, job)
-            outputs = handler.compute(job, inputs, self._engines)
-            with transaction(self._database) as session:
-                # First the token: a stale worker must not even try to write.
-                complete(session, held)
-                handler.write(session, job, outputs)
-        except (EngineError, TrainingFailed) as error:
-            self._failed(job, error, fatal=True)
-        except (LeaseLost, DBAPIError):
-            # The database says no or is away. The lease decides who tries again.
+                job = load_job(session, held, self._settings)
+            self._heartbeat.holding(held, job.config.ledger.lease_seconds)
+            self._work(job)
+        except (LeaseLost, OperationalError, InterfaceError):
+            # The item is somebody else's, or the database is away: the lease decides who goes on.
             raise
+        except EngineError as error:
+            self._engines.close()  # what is loaded may be broken
+            self._failed(held, error, fatal=True)
+        except TrainingFailed as error:
+            # Another process still trains the same thing, or was told to stop: not the item's fault.
+            self._failed(held, error, fatal=error.kind not in {"busy", "killed", "stopped"})
         except Exception as error:
             log.exception("work item %s (%s) failed", held.item_id, held.phase)
-            self._failed(job, error, fatal=False)
+            self._failed(held, error, fatal=False)
 
-    def _failed(self, job: Job, error: Exception, *, fatal: bool) -> None:
+    def _work(self, job: Job) -> None:
+        handler = self._handlers[job.claim.phase]
+        with transaction(self._database) as session:
+            inputs = handler.read(session, job)
+        outputs = handler.compute(job, inputs, self._engines)
+        with transaction(self._database) as session:
+            # First the token: a stale worker must not even try to write.
+            complete(session, job.claim)
+            handler.write(session, job, outputs)
+
+    def _failed(self, held: Claim, error: Exception, *, fatal: bool) -> None:
         message = f"{type(error).__name__}: {error}"
         hint = getattr(error, "hint", None)
-        if hint:
+        if hint and hint not in message:
             message += f" ({hint})"
-        log.error("work item %s (%s): %s", job.claim.item_id, job.claim.phase, message)
+        message = storable(message)
+        log.error("work item %s (%s): %s", held.item_id, held.phase, message)
         with transaction(self._database) as session:
-            fail(
-                session,
-                job.claim,
-                message,
-                item_attempts=job.config.ledger.item_attempts,
-                fatal=fatal,
-            )
-            if job.claim.phase == "tune":
-                record_failure(session, job, message)
+            attempts = Context.load(session, held.iteration_id).config.ledger.item_attempts
+            fail(session, held, message, item_attempts=attempts, fatal=fatal)
+            if held.phase == "tune":
+                record_failure(session, held.iteration_id, message)

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from comd_platform.config.engines import EngineConfig
 from comd_platform.db.engine import transaction
 from comd_platform.errors import ComdError
-from comd_platform.models import role_model
+from comd_platform.models import checkpoint_model
 from comd_platform.tables import (
     Answer,
     Checkpoint,
@@ -40,6 +40,7 @@ class Training:
     """A planned training run, and the weights to start from."""
 
     training_run_id: int
+    base_model_id: int
     key: str
     seed: int
     base: str
@@ -78,6 +79,7 @@ class Tuning(Handler[Training, Tuned]):
             engine = engine.with_model(str(job.settings.artifact_root / checkpoint.path))
         return Training(
             training_run_id=training.id,
+            base_model_id=base.id,
             key=training.key,
             seed=training.seed,
             base=engine.model,
@@ -138,7 +140,8 @@ class Tuning(Handler[Training, Tuned]):
             .returning(Checkpoint.id)
         ).scalar_one()
         checkpoint = session.get_one(Checkpoint, checkpoint_id)
-        student = role_model(session, job.config, "student", checkpoint)
+        base = session.get_one(Model, outputs.training.base_model_id)
+        student = checkpoint_model(session, job.config, base, checkpoint)
         session.execute(
             update(Iteration)
             .where(Iteration.id == job.claim.iteration_id)
@@ -146,11 +149,11 @@ class Tuning(Handler[Training, Tuned]):
         )
 
 
-def record_failure(session: Session, job: Job, error: str) -> None:
+def record_failure(session: Session, iteration_id: int, error: str) -> None:
     """The training run shows what went wrong; the work item carries the same text."""
     session.execute(
         update(TrainingRun)
-        .where(TrainingRun.iteration_id == job.claim.iteration_id)
+        .where(TrainingRun.iteration_id == iteration_id)
         .values(state="failed", error=error)
     )
 

@@ -6,19 +6,18 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from comd_platform.ledger import plan_items
-from comd_platform.loop.context import Context, cache_pool_ids, quarantined
-from comd_platform.tables import Answer, Instruction
+from comd_platform.loop.context import Context, answered, cache_pool_ids, quarantined
+from comd_platform.tables import Instruction
 
 
 def plan(session: Session, context: Context) -> int:
     """Work items for what this student has not answered; returns how many records."""
-    answered = select(Answer.instruction_id).where(Answer.model_id == context.student)
     subjects = session.scalars(
         select(Instruction.id)
         .where(
             Instruction.id.in_(cache_pool_ids(context.pool_id)),
-            Instruction.id.not_in(answered),
-            Instruction.id.not_in(quarantined(context, "answer")),
+            ~answered(context.student),
+            ~quarantined(context, "answer"),
         )
         .order_by(Instruction.key)
     ).all()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import select
+from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
 from comd_platform.ledger import plan_items
@@ -12,7 +12,8 @@ from comd_platform.tables import Augmentation, Instruction, Selection
 
 def plan(session: Session, context: Context) -> int:
     """Work items for the sources that the augmentor has not answered; returns how many sources."""
-    written = select(Augmentation.source_instruction_id).where(
+    written = exists().where(
+        Augmentation.source_instruction_id == Instruction.id,
         Augmentation.pool_id == context.pool_id,
         Augmentation.augmentor_id == context.augmentor_model_id,
     )
@@ -21,8 +22,8 @@ def plan(session: Session, context: Context) -> int:
         .join(Instruction, Instruction.id == Selection.instruction_id)
         .where(
             Selection.pool_id == context.pool_id,
-            Selection.instruction_id.not_in(written),
-            Selection.instruction_id.not_in(quarantined(context, "augment")),
+            ~written,
+            ~quarantined(context, "augment"),
         )
         .order_by(Instruction.key)
     ).all()

@@ -31,7 +31,7 @@ def plan(session: Session, context: Context) -> int:
         )
         .where(
             Instruction.id.in_(cache_pool_ids(context.pool_id)),
-            Instruction.id.not_in(quarantined(context, "judge")),
+            ~quarantined(context, "judge"),
             ~judged,
         )
         .order_by(Instruction.key)

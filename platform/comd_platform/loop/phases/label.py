@@ -7,20 +7,23 @@ from sqlalchemy.orm import Session
 
 from comd_platform.db.arrays import among
 from comd_platform.ledger import plan_items
-from comd_platform.loop.context import Context, quarantined
+from comd_platform.loop.context import Context, answered, cache_pool_ids, quarantined
 from comd_platform.loop.tuning_set import tuning_set
-from comd_platform.tables import Answer, Instruction
+from comd_platform.tables import Instruction
 
 
 def plan(session: Session, context: Context) -> int:
     """Work items for what the teacher has not answered yet, in any run; returns how many records."""
-    answered = select(Answer.instruction_id).where(Answer.model_id == context.teacher_model_id)
+    wanted = among(Instruction.id, tuning_set(session, context))
+    if context.config.method.needs_assessment:
+        # Another teacher than the parent iteration's has the whole cache pool to answer.
+        wanted |= Instruction.id.in_(cache_pool_ids(context.pool_id))
     subjects = session.scalars(
         select(Instruction.id)
         .where(
-            among(Instruction.id, tuning_set(session, context)),
-            Instruction.id.not_in(answered),
-            Instruction.id.not_in(quarantined(context, "label")),
+            wanted,
+            ~answered(context.teacher_model_id),
+            ~quarantined(context, "label"),
         )
         .order_by(Instruction.key)
     ).all()
