@@ -10,7 +10,7 @@ import typer
 
 from comd_workers.cli.connect import database
 
-MINUTES = 5
+MINUTES = 3
 
 
 def demo(

@@ -75,7 +75,7 @@ class PhaseBars:
     def phase_progress(self, iteration: int, phase: str, done: int, total: int) -> None:
         name = (iteration, phase)
         elapsed = time.monotonic() - self._started[name]
-        rate = f"{done / elapsed:,.0f}/s" if done and elapsed > 0 else ""
+        rate = f"{done / elapsed:,.0f}/s" if done > elapsed > 0 else ""
         self._progress.update(self._tasks[name], completed=done, total=total, rate=rate)
 
     def phase_finished(self, iteration: int, phase: str, note: str | None) -> None:
