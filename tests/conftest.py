@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import psycopg
 import pytest
 from pydantic import SecretStr
@@ -17,6 +18,10 @@ from comd_migrations import upgrade
 from comd_platform.db.embedded import EmbeddedPostgres
 from comd_platform.db.engine import libpq_url, make_engine
 from comd_platform.settings import Settings, get_settings
+
+# A busy machine must not fail a property: no test asserts a time.
+hypothesis.settings.register_profile("comd", deadline=None)
+hypothesis.settings.load_profile("comd")
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
 
 import pytest
@@ -497,15 +496,10 @@ REPEATED = [
 ]  # fmt: skip
 
 
+@pytest.mark.timeout(60)
 @pytest.mark.parametrize("unit", REPEATED)
-def test_reading_takes_linear_time(unit: str) -> None:
-    """Eight times the text takes about eight times as long; quadratic would be sixty-four."""
-
-    def seconds(characters: int) -> float:
-        text = "Assistant 1: 8/10. " + unit * (characters // len(unit))
-        start = time.process_time()
-        parse_scores(text)
-        return time.process_time() - start
-
-    small = min(seconds(2_000) for _ in range(3))
-    assert seconds(16_000) < 24 * max(small, 0.002)
+def test_100_kb_of_repetition_come_to_an_end(unit: str) -> None:
+    """About a second each while the reader is linear; a quadratic one runs into the time limit."""
+    reply = "Assistant 1: 8/10. " + unit * (100_000 // len(unit))
+    parsed = parse_scores(reply)
+    assert parsed is None or all(0 <= value <= 100 for value in parsed)
