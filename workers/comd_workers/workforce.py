@@ -133,7 +133,7 @@ class LocalWorkers:
                 stdout=log_file,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                env=_environment(self._settings, slot, len(self._slots)),
+                env=_environment(self._settings, len(self._slots)),
             )
 
 
@@ -187,7 +187,7 @@ class Workforce:
         with transaction(self._database) as session:
             missing = [role for role in ROLES if not alive_workers(session, role)]
         if missing and self._automatic:
-            self._start(len(visible_gpus()) or min(2, os.cpu_count() or 1))
+            self._start(_local_count())
         elif missing:
             log.warning("nobody works as %s: comd worker --roles …", ", ".join(missing))
 
@@ -196,26 +196,18 @@ class Workforce:
         self._local.tend()
 
 
-def visible_gpus() -> list[str]:
-    """The GPUs that this process may use, as CUDA_VISIBLE_DEVICES names them; without loading torch."""
-    chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if chosen is not None:
-        return [name for name in chosen.split(",") if name.strip()]
-    program = shutil.which("nvidia-smi")
-    if program is None:
-        return []
-    listed = subprocess.run([program, "-L"], check=False, capture_output=True, text=True)  # noqa: S603
-    lines = [line for line in listed.stdout.splitlines() if line.startswith("GPU ")]
-    return [str(number) for number in range(len(lines))]
+def _local_count() -> int:
+    """One worker where there are GPUs, so that models are swapped and never share a card, and a
+    training sees all of them; else two, a core each. More are started by hand: `comd worker`."""
+    if shutil.which("nvidia-smi"):
+        return 1
+    return min(2, os.cpu_count() or 1)
 
 
-def _environment(settings: Settings, slot: int, workers: int) -> dict[str, str]:
-    """The driver's environment: a share of the threads, and a GPU of its own where there are some."""
+def _environment(settings: Settings, workers: int) -> dict[str, str]:
+    """The driver's environment; threads shared out, since two workers on two cores need one each."""
     threads = max(1, (os.cpu_count() or 1) // workers)
     environment = dict(os.environ)
     environment.setdefault("OMP_NUM_THREADS", str(threads))
     environment["COMD_HOME"] = str(Path(settings.home).absolute())
-    gpus = visible_gpus()
-    if len(gpus) >= workers:
-        environment["CUDA_VISIBLE_DEVICES"] = gpus[slot]
     return environment

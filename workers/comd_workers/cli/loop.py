@@ -20,7 +20,7 @@ def iterate(
     workers: Annotated[
         int | None,
         typer.Option(
-            "--workers", min=0, help="Local workers; none: two where no worker is registered."
+            "--workers", min=0, help="Local workers; none: as needed where a role has nobody."
         ),
     ] = None,
 ) -> None:
