@@ -1,4 +1,4 @@
-"""Reading: one report, in a read-only transaction that gives up after some seconds."""
+"""Reading: one report, as a user who may only read, with a limit in time."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from datetime import timedelta
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
 import streamlit as st
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError, ProgrammingError
 from sqlalchemy.orm import Session
 
-from comd_platform.db.engine import database_url, make_engine, transaction
+from comd_platform.db.engine import transaction
+from comd_platform.db.reader import reader_engine
 from comd_platform.errors import ComdError
 from comd_platform.settings import get_settings
 
@@ -31,16 +32,17 @@ class ReadError(ComdError):
 
 @st.cache_resource(show_spinner=False)
 def database() -> Engine:
-    """The process's engine on the user's database; starts the embedded one if need be."""
-    return make_engine(database_url(get_settings()))
+    """The process's engine on the user's database; starts the embedded one if need be.
+
+    Its transactions are read-only and give up after TIMEOUT_SECONDS.
+    """
+    return reader_engine(get_settings(), statement_timeout_s=TIMEOUT_SECONDS)
 
 
 def read_now(report: Callable[Concatenate[Session, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
     """A report as it is this moment. Raises ReadError when it takes too long or cannot be had."""
     try:
         with transaction(database()) as session:
-            session.execute(text("SET TRANSACTION READ ONLY"))
-            session.execute(text(f"SET LOCAL statement_timeout = '{TIMEOUT_SECONDS}s'"))
             return report(session, *args, **kwargs)
     except (OperationalError, ProgrammingError) as error:
         raise _told(error) from error

@@ -30,6 +30,11 @@ class Settings(BaseSettings):
     database_url: SecretStr | None = Field(
         None, description="postgresql://… ; unset: the embedded PostgreSQL under the home."
     )
+    reader_url: SecretStr | None = Field(
+        None,
+        description="The same database as a user who may only read (comd db grant-reader); "
+        "unset: comd_reader on the embedded PostgreSQL, else the user of COMD_DATABASE_URL.",
+    )
     broker_url: SecretStr | None = Field(
         None, description="redis://… or amqp://… ; unset: pgmq on the same PostgreSQL."
     )

@@ -47,7 +47,10 @@ def database_url(settings: Settings, *, start: bool = True) -> URL:
 
 def libpq_url(url: URL) -> str:
     """The same address as psql, psycopg and pgmq write it. Holds the password: never print it."""
-    return url.set(drivername="postgresql").render_as_string(hide_password=False)
+    rendered = url.set(drivername="postgresql").render_as_string(hide_password=False)
+    # SQLAlchemy leaves a space in a password and writes it as + in a query: libpq knows %20 alone.
+    address, mark, query = rendered.partition("?")
+    return address.replace(" ", "%20") + mark + query.replace("+", "%20")
 
 
 def make_engine(url: URL, *, pool_size: int = 5) -> Engine:

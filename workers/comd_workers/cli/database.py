@@ -126,6 +126,19 @@ def psql(
     os.execve(program, arguments, environment)  # noqa: S606 - psql takes the terminal over
 
 
+@app.command("grant-reader")
+def grant_reader() -> None:
+    """Make the role that may only read, for `comd dashboard` and SQL that people type.
+
+    On a server of your own: set COMD_READER_URL to COMD_DATABASE_URL with another user and password,
+    run this once, and give COMD_READER_URL to whoever shall read. The embedded PostgreSQL needs
+    nothing: its role is made when it is first used.
+    """
+    from comd_platform.db.reader import grant_reader
+
+    typer.echo(f"{grant_reader(get_settings())} may read every table, and write none")
+
+
 def _embedded_home() -> Path:
     settings = get_settings()
     if settings.database_url is not None:
