@@ -124,6 +124,79 @@ class OpenAIConfig(_EngineConfig):
         }
 
 
+class VllmConfig(_EngineConfig):
+    """A `vllm serve` process that the worker starts, watches and stops; vLLM may live in another
+    Python environment, since it pins its own torch.
+    """
+
+    engine: Literal["vllm"] = "vllm"
+    model: str = Field(min_length=1, description="Directory or hub id.")
+    command: tuple[str, ...] = Field(
+        ("vllm",),
+        min_length=1,
+        description="What stands before `serve MODEL …`: [/opt/vllm/bin/vllm], say.",
+    )
+    revision: str | None = Field(None, description="Branch, tag or commit of a hub id.")
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
+        "auto", description="auto: what the weights are stored in."
+    )
+    max_length: PositiveInt | None = Field(
+        None, description="Tokens of prompt and answer (--max-model-len); None: the model's own."
+    )
+    tensor_parallel: PositiveInt = Field(1, description="Cards that share the weights.")
+    gpu_memory_share: float = Field(
+        0.9, gt=0, le=1, description="Of each card, for weights and cache together."
+    )
+    images_per_prompt: PositiveInt = Field(1, description="Pictures a request may show.")
+    prefix_caching: bool = Field(
+        True, description="Prompts that begin alike are read once: pictures asked about again."
+    )
+    trust_remote_code: bool = False
+    flags: tuple[str, ...] = Field(
+        (),
+        description="Further flags of `vllm serve` that may change what is said, such as "
+        "--quantization fp8: part of the model's fingerprint.",
+    )
+    machine_flags: tuple[str, ...] = Field(
+        (), description="Further flags that may not, such as --enforce-eager or --max-num-seqs 512."
+    )
+    concurrency: PositiveInt = Field(256, description="Requests in flight.")
+    timeout_s: PositiveFloat = Field(600.0, description="For one attempt of one request.")
+    start_timeout_s: PositiveFloat = Field(
+        1800.0, description="Until the server answers /health: loading, compiling, warming up."
+    )
+    max_restarts: NonNegativeInt = Field(
+        3, description="How often a server that died is restarted."
+    )
+    image_transport: Literal["data_url", "file_url"] = Field(
+        "file_url",
+        description="file_url: the server reads pictures under the image root by itself; data_url: "
+        "for a command that sees another file system, a container say.",
+    )
+    max_image_side: PositiveInt | None = Field(
+        None, description="Pixels; larger pictures are shrunk before they are sent, as data URLs."
+    )
+    extra_body: dict[str, Any] = Field(
+        default_factory=dict,
+        description="Merged into every request's body last; a null removes the field.",
+    )
+
+    def identity(self) -> dict[str, Any]:
+        return {
+            "engine": self.engine,
+            "model": self.model,
+            "revision": self.revision,
+            "dtype": self.dtype,
+            "max_length": self.max_length,
+            "flags": list(self.flags),
+            "max_image_side": self.max_image_side,
+            "extra_body": self.extra_body,
+        }
+
+    def _other_weights(self) -> dict[str, Any]:
+        return {"revision": None}
+
+
 class ScriptedConfig(_EngineConfig):
     """The fake: replies come from a small function of the request. For tests and rehearsals.
 
@@ -156,4 +229,6 @@ class ScriptedConfig(_EngineConfig):
         return {"script": self.script or self.model}
 
 
-EngineConfig = Annotated[HfConfig | OpenAIConfig | ScriptedConfig, Field(discriminator="engine")]
+EngineConfig = Annotated[
+    HfConfig | OpenAIConfig | VllmConfig | ScriptedConfig, Field(discriminator="engine")
+]

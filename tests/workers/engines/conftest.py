@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import sys
 import threading
 import time
 from collections import Counter
@@ -16,6 +17,8 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+
+from comd_platform.settings import get_settings
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
@@ -213,6 +216,42 @@ class ChatServer:
                 """Silence."""
 
         return Handler
+
+
+class VllmStub:
+    """The stub executable (tests/support/vllm_stub.py), and what its processes have noted."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.command = (sys.executable, vllm_stub_path())
+
+    def decide(self, **fate: Any) -> None:
+        """What is to happen to the servers started from now on."""
+        (self._folder / "fate.json").write_text(json.dumps(fate))
+
+    @property
+    def starts(self) -> list[dict[str, Any]]:
+        notes = self._folder / "starts.jsonl"
+        return (
+            [json.loads(line) for line in notes.read_text().splitlines()] if notes.exists() else []
+        )
+
+
+def vllm_stub_path() -> str:
+    return str(Path(__file__).parents[2] / "support" / "vllm_stub.py")
+
+
+@pytest.fixture
+def vllm_stub(
+    tmp_path: Path, pictures: tuple[Path, ...], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[VllmStub]:
+    """Servers read the fixture's pictures by path, and their notes lie in a home of their own."""
+    monkeypatch.setenv("COMD_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("COMD_IMAGES", str(pictures[0].parent))
+    monkeypatch.setenv("VLLM_STUB", str(tmp_path))
+    get_settings.cache_clear()
+    yield VllmStub(tmp_path)
+    get_settings.cache_clear()
 
 
 @pytest.fixture

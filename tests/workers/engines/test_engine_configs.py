@@ -8,10 +8,17 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from comd_platform.config.engines import EngineConfig, HfConfig, OpenAIConfig, ScriptedConfig
+from comd_platform.config.engines import (
+    EngineConfig,
+    HfConfig,
+    OpenAIConfig,
+    ScriptedConfig,
+    VllmConfig,
+)
 
 READ: TypeAdapter[Any] = TypeAdapter(EngineConfig)
 
+EACH = (HfConfig(model="m"), OpenAIConfig(model="m"), VllmConfig(model="m"), ScriptedConfig())
 SAME_TEXT = [
     (HfConfig(model="m"), {"device": "cpu", "batch_size": 1, "attention": "eager"}),
     (
@@ -24,6 +31,19 @@ SAME_TEXT = [
             "image_transport": "file_url",
         },
     ),
+    (
+        VllmConfig(model="m"),
+        {
+            "command": ("/opt/vllm/bin/vllm",),
+            "tensor_parallel": 4,
+            "gpu_memory_share": 0.5,
+            "images_per_prompt": 2,
+            "prefix_caching": False,
+            "machine_flags": ("--enforce-eager",),
+            "concurrency": 1,
+            "image_transport": "data_url",
+        },
+    ),
     (ScriptedConfig(model="quiz"), {"delay_s": 1.0, "error_rate": 0.5, "crash_on": "x"}),
 ]
 OTHER_TEXT = [
@@ -34,6 +54,10 @@ OTHER_TEXT = [
     (OpenAIConfig(model="m"), {"base_url": "http://localhost:8000/v1"}),
     (OpenAIConfig(model="m"), {"extra_body": {"top_k": 5}}),
     (OpenAIConfig(model="m"), {"max_image_side": 336}),
+    (VllmConfig(model="m"), {"model": "n"}),
+    (VllmConfig(model="m"), {"revision": "v2"}),
+    (VllmConfig(model="m"), {"dtype": "float16"}),
+    (VllmConfig(model="m"), {"flags": ("--quantization", "fp8")}),
     (ScriptedConfig(model="quiz"), {"options": {"skill": 0.7}}),
     (ScriptedConfig(model="quiz"), {"model": "echo"}),
 ]
@@ -43,7 +67,7 @@ def test_the_engine_field_tells_them_apart() -> None:
     assert isinstance(READ.validate_python({"engine": "hf", "model": "m"}), HfConfig)
     assert isinstance(READ.validate_python({"engine": "openai", "model": "m"}), OpenAIConfig)
     assert isinstance(READ.validate_python({"engine": "scripted"}), ScriptedConfig)
-    for config in (HfConfig(model="m"), OpenAIConfig(model="m"), ScriptedConfig()):
+    for config in EACH:
         assert READ.validate_json(config.model_dump_json()) == config
 
 
@@ -59,6 +83,8 @@ def test_the_engine_field_tells_them_apart() -> None:
         {"engine": "openai", "model": "m", "base_url": "localhost:8000"},
         {"engine": "openai", "model": "m", "base_url": "http://me:secret@host/v1"},
         {"engine": "openai", "model": "m", "base_url": "http://host/v1?key=secret"},
+        {"engine": "vllm", "model": "m", "command": []},
+        {"engine": "vllm", "model": "m", "gpu_memory_share": 90},
         {"engine": "scripted", "error_rate": 1.5},
     ],
 )
@@ -78,7 +104,7 @@ def test_what_changes_the_text_changes_the_identity(config: Any, changes: dict[s
 
 
 def test_an_identity_is_json_without_secrets() -> None:
-    for config in (HfConfig(model="m"), OpenAIConfig(model="m"), ScriptedConfig()):
+    for config in EACH:
         assert json.loads(json.dumps(config.identity())) == config.identity()
         assert config.identity()["engine"] == config.engine
         assert "OPENAI_API_KEY" not in json.dumps(config.identity())
@@ -89,6 +115,8 @@ def test_other_weights_keep_the_way_of_speaking() -> None:
         "/runs/1/checkpoint"
     )
     assert (tuned.model, tuned.revision, tuned.batch_size) == ("/runs/1/checkpoint", None, 4)
+    served = VllmConfig(model="org/student", revision="v1", flags=("--a",)).with_model("/runs/1")
+    assert (served.model, served.revision, served.flags) == ("/runs/1", None, ("--a",))
     scripted = ScriptedConfig(model="quiz").with_model("/runs/1/checkpoint")
     assert scripted.identity()["script"] == "quiz"
     assert scripted.with_model("/runs/2/checkpoint").script == "quiz"

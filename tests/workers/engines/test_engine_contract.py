@@ -9,7 +9,13 @@ from typing import Any
 
 import pytest
 
-from comd_platform.config.engines import EngineConfig, HfConfig, OpenAIConfig, ScriptedConfig
+from comd_platform.config.engines import (
+    EngineConfig,
+    HfConfig,
+    OpenAIConfig,
+    ScriptedConfig,
+    VllmConfig,
+)
 from comd_workers.engines.base import (
     Completion,
     Engine,
@@ -20,7 +26,7 @@ from comd_workers.engines.base import (
 )
 from comd_workers.engines.registry import ENGINES, open_engine
 
-KINDS = ("hf", "openai", "scripted")
+KINDS = ("hf", "openai", "vllm", "scripted")
 SAMPLED = Sampling(temperature=1.0, max_new_tokens=6)
 GREEDY = Sampling(max_new_tokens=6)
 
@@ -34,6 +40,9 @@ def config_of(kind: str, request: pytest.FixtureRequest) -> EngineConfig:
         return OpenAIConfig(
             model="m", base_url=url, api_key_env=None, concurrency=3, backoff_s=0.01
         )
+    if kind == "vllm":
+        command = request.getfixturevalue("vllm_stub").command
+        return VllmConfig(model="m", command=command, concurrency=3, images_per_prompt=2)
     return ScriptedConfig(model="quiz", options={"role": "student"})
 
 

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
-from comd_platform.config.engines import EngineConfig, HfConfig, OpenAIConfig, ScriptedConfig
+from comd_platform.config.engines import (
+    EngineConfig,
+    HfConfig,
+    OpenAIConfig,
+    ScriptedConfig,
+    VllmConfig,
+)
 
-__all__ = ["EngineConfig", "HfConfig", "OpenAIConfig", "ScriptedConfig"]
+__all__ = ["EngineConfig", "HfConfig", "OpenAIConfig", "ScriptedConfig", "VllmConfig"]

@@ -13,6 +13,7 @@ from comd_workers.engines.base import Engine, EngineError
 ENGINES: dict[str, tuple[str, str | None]] = {
     "hf": ("comd_workers.engines.hf", "train"),
     "openai": ("comd_workers.engines.openai", None),
+    "vllm": ("comd_workers.engines.vllm", None),
     "scripted": ("comd_workers.engines.scripted", None),
 }
 

@@ -12,6 +12,7 @@ Tuner = Callable[[Order, Callable[[Metric], None]], Result]
 
 TUNERS: dict[str, Tuner] = {
     "hf": deepspeed.tune,
+    "vllm": deepspeed.tune,
     "scripted": scripted.tune,
 }
 

@@ -1,11 +1,11 @@
-"""Tuning for a transformers student: a supervised DeepSpeed process."""
+"""Tuning for a transformers student: a supervised DeepSpeed process, whatever engine speaks for it."""
 
 from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
 
-from comd_platform.config.engines import HfConfig
+from comd_platform.config.engines import HfConfig, VllmConfig
 from comd_training.metrics import Metric
 from comd_training.spec import TrainingSpec
 from comd_training.supervise import run_training
@@ -17,7 +17,7 @@ def tune(order: Order, on_metric: Callable[[Metric], None]) -> Result:
 
     A checkpoint that stands complete from an earlier attempt is taken as it is.
     """
-    assert isinstance(order.engine, HfConfig)
+    assert isinstance(order.engine, HfConfig | VllmConfig)
     spec = TrainingSpec(
         examples=order.examples,
         image_root=order.image_root,

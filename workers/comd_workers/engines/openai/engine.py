@@ -24,7 +24,7 @@ _PICTURES_KEPT = 256
 def open_engine(config: OpenAIConfig) -> OpenAIEngine:
     """Raises EngineError when the key is not in the environment. Whether the server is there, and
     knows the model, the first request tells."""
-    return OpenAIEngine(config)
+    return OpenAIEngine(config, api_key(config))
 
 
 class OpenAIEngine(BaseEngine):
@@ -33,9 +33,14 @@ class OpenAIEngine(BaseEngine):
     The event loop runs in a thread of its own, so that requests go on while the caller writes rows.
     """
 
-    def __init__(self, config: OpenAIConfig) -> None:
+    def __init__(
+        self, config: OpenAIConfig, secret: str | None, *, file_root: Path | None = None
+    ) -> None:
+        """`secret`: the server's key. `file_root`: with `image_transport: file_url`, the one
+        directory whose files the server may read by itself; others are sent. None: any file."""
         self._config = config
-        self._server = Server(config, api_key(config))
+        self._server = Server(config, secret)
+        self._file_root = file_root
         self._lanes: list[Lane] = []
         self._loop = _LoopThread()
         # The pictures of one instruction are sent by several phases, of one image by several rows.
@@ -98,7 +103,9 @@ class OpenAIEngine(BaseEngine):
         if self._config.image_transport == "file_url":
             if not path.is_file():
                 raise PictureError(f"cannot read picture {path}: no such file")
-            return path.as_uri()
+            real = path.resolve()
+            if self._file_root is None or real.is_relative_to(self._file_root):
+                return real.as_uri()
         return await asyncio.to_thread(self._data_url, path, self._config.max_image_side)
 
 

@@ -1,0 +1,135 @@
+"""The contract on a server that may die: restarted, and asked again what it left unanswered."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
+
+from comd_platform.config.engines import OpenAIConfig, VllmConfig
+from comd_platform.errors import ComdError
+from comd_platform.settings import get_settings
+from comd_workers.engines.base import Completion, EngineError, Request, Sampling
+from comd_workers.engines.openai import OpenAIEngine
+from comd_workers.engines.shared import BaseEngine
+from comd_workers.engines.vllm.server import Server
+
+_log = logging.getLogger(__name__)
+
+
+class ServerDied(ComdError):
+    """The server died over these requests, again and again, though it answers others.
+
+    No EngineError: the ledger tries the work item again and splits it, down to the instruction that
+    kills the server.
+    """
+
+
+def open_engine(config: VllmConfig) -> VllmEngine:
+    """Start the server and wait until it serves. Raises EngineError with the end of its log."""
+    settings = get_settings()
+    return VllmEngine(config, settings.image_root.resolve(), settings.home / "logs")
+
+
+class VllmEngine(BaseEngine):
+    """A supervised server behind the openai engine.
+
+    A restart is invisible to the caller: what was answered has been yielded, the rest is asked
+    again, with the same seeds.
+    """
+
+    def __init__(self, config: VllmConfig, image_root: Path, logs: Path) -> None:
+        self._config = config
+        self._image_root = image_root
+        self._server = Server(config, image_root, logs)
+        self._client: OpenAIEngine | None = None
+        self._served = 0  # answers of the present server
+        self._barren = 0  # servers in a row that died without an answer
+        self._ready()
+
+    def _generate(self, requests: Sequence[Request], sampling: Sampling) -> Iterator[Completion]:
+        def ask(client: OpenAIEngine, left: Sequence[Request]) -> Generator[Completion, None, None]:
+            yield from client.generate(left, sampling)
+
+        return self._persist(requests, ask)
+
+    def _close(self) -> None:
+        self._stop()
+
+    def _persist(
+        self,
+        requests: Sequence[Request],
+        ask: Callable[[OpenAIEngine, Sequence[Request]], Generator[Completion, None, None]],
+    ) -> Iterator[Completion]:
+        """What `ask` gives for each request, whatever happens to the server meanwhile.
+
+        Raises EngineError when servers die without answering anything, ServerDied when they die
+        over these requests more than `max_restarts` times.
+        """
+        left = {request.key: request for request in requests}
+        deaths = 0
+        while left:
+            client = self._ready()
+            try:
+                with closing(ask(client, list(left.values()))) as answers:
+                    for answer in answers:
+                        if answer.error is not None and not self._server.healthy():
+                            break  # the server's fault; this and the rest are asked again
+                        del left[answer.key]
+                        self._served += answer.error is None
+                        yield answer
+            except EngineError:
+                if self._server.healthy():
+                    raise
+            if left:
+                deaths += 1
+                self._bury(deaths, len(left))
+
+    def _ready(self) -> OpenAIEngine:
+        """The client of a server that runs, started if need be. Raises EngineError."""
+        if self._client is not None and self._server.running():
+            return self._client
+        self._stop()
+        self._server.start()
+        self._served = 0
+        self._client = OpenAIEngine(
+            self._client_config(), self._server.key, file_root=self._image_root
+        )
+        return self._client
+
+    def _bury(self, deaths: int, left: int) -> None:
+        """Clear away a server that died, and decide whether another one is worth starting."""
+        told = f"vLLM with {self._config.model} died with {left} requests unanswered"
+        tail = self._server.tail()
+        self._stop()
+        _log.warning("%s (%d of %d restarts)", told, deaths, self._config.max_restarts)
+        self._barren = 0 if self._served else self._barren + 1
+        hint = f"All of its log is in {self._server.log_path}."
+        message = f"{told}, {deaths} times in a row. Its log ends with:\n{tail}"
+        if self._barren > self._config.max_restarts:
+            raise EngineError(message, hint=hint)
+        if deaths > self._config.max_restarts:
+            raise ServerDied(message, hint=hint)
+
+    def _stop(self) -> None:
+        client, self._client = self._client, None
+        if client is not None:
+            client.close()
+        self._server.stop()
+
+    def _client_config(self) -> OpenAIConfig:
+        config = self._config
+        return OpenAIConfig(
+            model=config.model,
+            base_url=self._server.base_url,
+            api_key_env=None,
+            concurrency=config.concurrency,
+            timeout_s=config.timeout_s,
+            # On this machine: what a short wait does not mend, a restart does.
+            max_retries=2,
+            backoff_s=0.2,
+            image_transport="data_url" if config.max_image_side else config.image_transport,
+            max_image_side=config.max_image_side,
+            extra_body=config.extra_body,
+        )
