@@ -8,6 +8,7 @@ from comd_migrations.runner import (
     status,
     upgrade,
 )
+from comd_migrations.views import view_descriptions
 
 __all__ = [
     "SchemaStatus",
@@ -16,4 +17,5 @@ __all__ = [
     "require_current",
     "status",
     "upgrade",
+    "view_descriptions",
 ]

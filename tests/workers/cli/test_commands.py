@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -13,8 +14,11 @@ from sqlalchemy import Engine
 from toy_world import import_toy_world, toy_config
 
 from comd_platform.db.engine import transaction
+from comd_platform.errors import ComdError
+from comd_platform.loop.driver import Stopped
 from comd_platform.runs import create_run
 from comd_platform.settings import Settings
+from comd_workers.cli.failing import BUG, FAILED, INTERRUPTED, explain
 from comd_workers.cli.output import duration, percent, show
 
 
@@ -105,9 +109,54 @@ def test_runs_and_status_as_json(engine: Engine, settings: Settings, tmp_path: P
     listed: list[dict[str, Any]] = json.loads(comd("run", "list", "--json").stdout)
     assert [row["run"] for row in listed] == ["toy"]
     status = json.loads(comd("status", "toy", "--json").stdout)
-    assert status == {"run": "toy", "driver": None, "phases": [], "workers": []}
+    assert status == {
+        "run": "toy",
+        "driver": None,
+        "wanted": 3,
+        "phases": [],
+        "workers": [],
+        "iterations": [],
+        "scores": [],
+    }
     assert "nothing has begun yet: comd iterate toy" in comd("status", "toy").stdout
     assert comd("failures", "toy").stdout.strip() == "nothing has failed"
+
+
+def test_a_mistake_of_ours_is_told_as_one_and_debug_shows_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    # A home that is a file: no check foresees it, so it stands for everything unforeseen.
+    home = tmp_path / "home"
+    home.write_text("not a folder")
+    monkeypatch.setenv("COMD_HOME", str(home))
+    monkeypatch.delenv("COMD_DATABASE_URL", raising=False)
+    assert str(home) in refused("run", "list")
+    shown = comd("--debug", "run", "list")
+    assert shown.returncode == 1
+    assert "Traceback" in shown.stderr
+
+
+def test_exit_statuses() -> None:
+    assert explain(ComdError("no"))[1] == FAILED
+    assert explain(Stopped("stopped"))[1] == INTERRUPTED
+    assert explain(FileNotFoundError(2, "No such file", "x"))[1] == FAILED
+    error, status = explain(KeyError("x"))
+    assert status == BUG
+    assert "unexpected KeyError" in error.message
+    assert "--debug" in str(error.hint)
+
+
+def test_what_is_piped_is_plain_and_a_closed_pipe_is_no_error(settings: Settings) -> None:
+    command = f"{sys.executable} -m comd_workers schema | head -1"
+    done = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", command],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"FORCE_COLOR": ""},
+    )
+    assert done.stdout == "Views\n"
+    assert "Traceback" not in done.stderr
 
 
 def test_cells() -> None:

@@ -1,17 +1,32 @@
-"""The command tree. Heavy imports happen inside the commands, so that `comd --help` is quick."""
+"""The command tree. Heavy imports happen inside the commands, so that `comd --help` is quick.
+
+A new command follows tests/workers/cli/test_conventions.py: help, an example, `--json` where it
+prints data.
+"""
 
 from __future__ import annotations
 
 import importlib.metadata
 import logging
-import sys
 from typing import Annotated
 
 import typer
 
-from comd_platform.errors import ComdError
-from comd_workers.cli import config, data, database, demo, inspect, loop, runs
-from comd_workers.cli.output import print_error
+from comd_workers.cli import (
+    config,
+    data,
+    database,
+    demo,
+    inspect,
+    lineage,
+    loop,
+    runs,
+    schema,
+    sql,
+    status,
+)
+from comd_workers.cli.failing import end
+from comd_workers.cli.options import examples
 
 app = typer.Typer(
     name="comd",
@@ -20,7 +35,12 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Competitive multi-modal distillation: a teacher, a student, and a database between them.",
-    epilog="Start with: comd demo. Data and server live under COMD_HOME; see comd db status.",
+    epilog=examples(
+        "comd demo                      # a whole run on this machine, in minutes",
+        "comd import llava seed.json --images pictures/",
+        "comd status demo-0 --watch",
+        "comd COMMAND --help            # every command has examples",
+    ),
 )
 
 _state = {"debug": False}
@@ -34,7 +54,9 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def _options(
-    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks and debug logs.")] = False,
+    debug: Annotated[
+        bool, typer.Option("--debug", envvar="COMD_DEBUG", help="Show tracebacks and debug logs.")
+    ] = False,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
@@ -47,43 +69,87 @@ def _options(
     )
 
 
-LOOP, DATA, LOOK, ADMIN = "The loop", "Data", "Look", "Machine"
+LOOP, DATA, LOOK, ADMIN = "The loop", "Data", "Look and ask", "Machine"
 
-app.command("demo", rich_help_panel=LOOP)(demo.demo)
+app.command(
+    "demo",
+    rich_help_panel=LOOP,
+    epilog=examples("comd demo", "comd demo --seed 1   # another run beside it"),
+)(demo.demo)
 app.add_typer(runs.app, name="run", rich_help_panel=LOOP)
-app.command("iterate", rich_help_panel=LOOP)(loop.iterate)
-app.command("retry", rich_help_panel=LOOP)(loop.retry)
-app.command("worker", rich_help_panel=LOOP)(loop.worker)
+app.command(
+    "iterate",
+    rich_help_panel=LOOP,
+    epilog=examples(
+        "comd iterate demo-0",
+        "comd iterate demo-0 -n 1              # one more iteration",
+        "comd iterate demo-0 --workers 0       # workers run elsewhere",
+    ),
+)(loop.iterate)
+app.command("retry", rich_help_panel=LOOP, epilog=examples("comd retry demo-0"))(loop.retry)
+app.command(
+    "worker",
+    rich_help_panel=LOOP,
+    epilog=examples(
+        "comd worker                                # all roles",
+        "CUDA_VISIBLE_DEVICES=1 comd worker --roles teacher,assessor",
+    ),
+)(loop.worker)
 app.add_typer(data.import_app, name="import", rich_help_panel=DATA)
-app.command("export", rich_help_panel=DATA)(data.export)
-app.command("status", rich_help_panel=LOOK)(inspect.status)
-app.command("lineage", rich_help_panel=LOOK)(inspect.lineage)
-app.command("failures", rich_help_panel=LOOK)(inspect.failures)
-app.command("dashboard", rich_help_panel=LOOK)(inspect.dashboard)
+app.command(
+    "export",
+    rich_help_panel=DATA,
+    epilog=examples(
+        "comd export demo-0 demo.json",
+        "comd export demo-0 new.json --scope tuning --iteration 4 --images pictures/",
+    ),
+)(data.export)
+app.command(
+    "status",
+    rich_help_panel=LOOK,
+    epilog=examples(
+        "comd status demo-0", "comd status demo-0 --watch", "comd status demo-0 --json"
+    ),
+)(status.status)
+app.command(
+    "lineage",
+    rich_help_panel=LOOK,
+    epilog=examples("comd lineage 42", "comd lineage 42 --run demo-0 --json"),
+)(lineage.lineage)
+app.command(
+    "sql",
+    rich_help_panel=LOOK,
+    epilog=examples(
+        "comd sql                                  # psql",
+        'comd sql "SELECT * FROM iteration_summary"',
+        'comd sql --csv "SELECT * FROM difficult_instruction" > difficult.csv',
+        "comd sql --json -f question.sql",
+    ),
+)(sql.sql)
+app.command(
+    "schema",
+    rich_help_panel=LOOK,
+    epilog=examples("comd schema", "comd schema --out schema.md", "comd schema --json"),
+)(schema.schema)
+app.command(
+    "failures",
+    rich_help_panel=LOOK,
+    epilog=examples("comd failures demo-0", "comd failures demo-0 --json"),
+)(inspect.failures)
+app.command(
+    "dashboard",
+    rich_help_panel=LOOK,
+    epilog=examples("comd dashboard", "comd dashboard --port 8600 --address 0.0.0.0"),
+)(inspect.dashboard)
 app.add_typer(config.app, name="config", rich_help_panel=ADMIN)
 app.add_typer(database.app, name="db", rich_help_panel=ADMIN)
 
 
 def main() -> None:
-    """Run the command line. Exit status: 0 done, 1 refused or failed, 2 wrong usage, 130 interrupted."""
+    """Run the command line; exit statuses are in `failing.EXIT_STATUS`."""
     try:
         app()
-    except ComdError as error:
+    except Exception as error:
         if _state["debug"]:
             raise
-        print_error(error)
-        sys.exit(1)
-    except Exception as error:
-        # SQLAlchemy is not imported for this: `comd --help` must stay quick.
-        if _state["debug"] or type(error).__name__ != "OperationalError":
-            raise
-        print_error(
-            ComdError(
-                f"the database went away: {str(error).splitlines()[0]}",
-                hint="Nothing is lost. When it is back, give the same command again.",
-            )
-        )
-        sys.exit(1)
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)  # noqa: T201 - the command line speaks
-        sys.exit(130)
+        end(error)

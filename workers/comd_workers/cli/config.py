@@ -7,6 +7,9 @@ from typing import Annotated
 
 import typer
 
+from comd_workers.cli.options import AsJson, examples
+from comd_workers.cli.output import print_json
+
 app = typer.Typer(no_args_is_help=True, help="Run configs.")
 
 Overrides = Annotated[
@@ -15,10 +18,16 @@ Overrides = Annotated[
 ]
 
 
-@app.command()
+@app.command(
+    epilog=examples(
+        "comd config show                          # every key with its default",
+        "comd config show my.yaml --set method.difficulty_threshold=0.5",
+    )
+)
 def show(
     config: Annotated[Path | None, typer.Argument(help="A run config; none: the defaults.")] = None,
     overrides: Overrides = None,
+    as_json: AsJson = False,
 ) -> None:
     """Print the resolved config as YAML, every default filled in."""
     import yaml
@@ -29,4 +38,8 @@ def show(
         resolved = parse_config({"name": "example", "pool": "seed"}, overrides or ())
     else:
         resolved = load_config(config, overrides or ())
-    typer.echo(yaml.safe_dump(resolved.model_dump(mode="json"), sort_keys=False), nl=False)
+    document = resolved.model_dump(mode="json")
+    if as_json:
+        print_json(document)
+    else:
+        typer.echo(yaml.safe_dump(document, sort_keys=False), nl=False)

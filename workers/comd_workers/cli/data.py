@@ -9,6 +9,8 @@ from typing import Annotated
 import typer
 
 from comd_workers.cli.connect import database
+from comd_workers.cli.options import AsJson, Images, Link, RunName, examples
+from comd_workers.cli.output import duration, print_json
 
 
 class Scope(StrEnum):
@@ -22,12 +24,14 @@ import_app = typer.Typer(
     no_args_is_help=True, help="Bring instructions, pictures and benchmarks in."
 )
 
-Images = Annotated[
-    Path | None, typer.Option("--images", help="Folder that image names count from.")
-]
 
-
-@import_app.command("llava")
+@import_app.command(
+    "llava",
+    epilog=examples(
+        "comd import llava seed.json --images pictures/",
+        "comd import llava seed.json --images-later --skip-bad",
+    ),
+)
 def import_llava(
     file: Annotated[Path, typer.Argument(help="LLaVA JSON or JSONL.")],
     images: Images = None,
@@ -47,13 +51,11 @@ def import_llava(
         bool,
         typer.Option("--skip-bad", help="Leave bad records out, with a report beside the file."),
     ] = False,
-    link: Annotated[
-        bool, typer.Option("--link", help="Hard-link pictures instead of copying.")
-    ] = False,
+    link: Link = False,
+    as_json: AsJson = False,
 ) -> None:
     """Import a LLaVA instruction file as a root pool: single turns, answers dropped, all or nothing."""
     from comd_platform.importers import import_file
-    from comd_workers.cli.output import duration
     from comd_workers.cli.stages import StageBars
 
     with database() as (engine, settings), StageBars() as bars:
@@ -71,6 +73,9 @@ def import_llava(
             link=link,
             on_progress=bars,
         )
+    if as_json:
+        print_json(report)
+        return
     typer.echo(
         f"pool {report.pool}: {report.instructions_new:,} new instructions, "
         f"{report.instructions_known:,} known, {report.duplicates:,} duplicates, from "
@@ -83,12 +88,11 @@ def import_llava(
         typer.echo(f"{report.skipped:,} records skipped, listed in {report.skip_report}")
 
 
-@import_app.command("images")
+@import_app.command("images", epilog=examples("comd import images pictures/"))
 def import_late_images(
     directory: Annotated[Path, typer.Argument(help="Folder with the missing pictures.")],
-    link: Annotated[
-        bool, typer.Option("--link", help="Hard-link pictures instead of copying.")
-    ] = False,
+    link: Link = False,
+    as_json: AsJson = False,
 ) -> None:
     """Bring the pictures that imported records wait for."""
     from comd_platform.importers import import_images
@@ -96,10 +100,15 @@ def import_late_images(
 
     with database() as (engine, settings), StageBars() as bars:
         report = import_images(engine, settings, directory, link=link, on_progress=bars)
-    typer.echo(f"{report.arrived:,} pictures came, {report.missing:,} are still missing")
+    if as_json:
+        print_json(report)
+    else:
+        typer.echo(f"{report.arrived:,} pictures came, {report.missing:,} are still missing")
 
 
-@import_app.command("benchmark")
+@import_app.command(
+    "benchmark", epilog=examples("comd import benchmark test.jsonl --images pictures/ --name mine")
+)
 def import_benchmark(
     file: Annotated[Path, typer.Argument(help="JSONL of image, question, answer(s), groups.")],
     images: Images = None,
@@ -107,17 +116,21 @@ def import_benchmark(
         str | None, typer.Option("--name", help="The benchmark's name; none: the file's.")
     ] = None,
     metric: Annotated[str, typer.Option("--metric", help="exact or normalized.")] = "normalized",
+    as_json: AsJson = False,
 ) -> None:
     """Import held-out questions; a run names them in evaluation.benchmarks."""
     from comd_platform.evaluation.items import import_benchmark as import_items
 
     with database() as (engine, settings):
         report = import_items(engine, settings, path=file, images=images, name=name, metric=metric)
-    typer.echo(f"benchmark {report.name}: {report.items:,} items")
+    if as_json:
+        print_json(report)
+    else:
+        typer.echo(f"benchmark {report.name}: {report.items:,} items")
 
 
 def export(
-    run: Annotated[str, typer.Argument(help="The run's name.")],
+    run: RunName,
     out: Annotated[Path, typer.Argument(help="The JSON file to write.")],
     iteration: Annotated[
         int | None, typer.Option("--iteration", help="Which iteration; none: the last.")
@@ -129,6 +142,7 @@ def export(
     images: Annotated[
         Path | None, typer.Option("--images", help="Copy the pictures here; none: leave them.")
     ] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Write a pool with the teacher's answers as LLaVA JSON, for any trainer."""
     from comd_platform.db.engine import transaction
@@ -151,6 +165,9 @@ def export(
             seed=last.id,
             images=images,
         )
+    if as_json:
+        print_json(manifest)
+        return
     typer.echo(
         f"{manifest.path}: {manifest.records:,} records, {manifest.turns:,} turns, "
         f"{manifest.images:,} pictures; {manifest.unanswered:,} instructions had no answer"

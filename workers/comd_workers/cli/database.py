@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from pathlib import Path
 from typing import Annotated
 
@@ -11,42 +9,62 @@ import typer
 
 from comd_platform.errors import ComdError
 from comd_platform.settings import get_settings
+from comd_workers.cli.options import AsJson, examples
+from comd_workers.cli.output import print_json
 
 app = typer.Typer(no_args_is_help=True, help="The database: server, schema, psql.")
 
 
-@app.command()
-def status() -> None:
+@app.command(epilog=examples("comd db status", "comd db status --json"))
+def status(as_json: AsJson = False) -> None:
     """Where the database lives, whether it runs, and which revision it has."""
+    found = _standing()
+    if as_json:
+        print_json(found)
+        return
+    for name, value in found.items():
+        shown = ", ".join(value) if isinstance(value, list) else value
+        typer.echo(f"{name:<11} {shown}")
+    if found.get("pending"):
+        typer.echo("migrate it  comd db upgrade")
+    elif "schema" not in found:
+        typer.echo("start it    comd db start")
+
+
+def _standing() -> dict[str, object]:
+    """What there is to say, by name; of a stopped server it cannot be told which schema it holds."""
     import comd_migrations
     from comd_platform.db.embedded import EmbeddedPostgres
     from comd_platform.db.engine import database_url, make_engine
 
     settings = get_settings()
-    typer.echo(f"COMD_HOME   {settings.home}")
-    typer.echo(f"images      {settings.image_root}")
-    typer.echo(f"artifacts   {settings.artifact_root}")
+    found: dict[str, object] = {
+        "COMD_HOME": str(settings.home),
+        "images": str(settings.image_root),
+        "artifacts": str(settings.artifact_root),
+    }
     if settings.database_url is None:
-        found = EmbeddedPostgres(settings.home).status()
-        running = f"running, pid {found.pid}" if found.pid else "stopped"
-        typer.echo(f"server      embedded PostgreSQL, {running}")
-        typer.echo(f"data        {found.data}{'' if found.initialized else ' (not made yet)'}")
-        typer.echo(f"log         {found.log}")
-        if found.pid is None:
-            typer.echo("start it    comd db start")
-            return
-        typer.echo(f"psql        psql -h {found.socket_dir} -U postgres comd   (or: comd db psql)")
+        server = EmbeddedPostgres(settings.home).status()
+        running = f"running, pid {server.pid}" if server.pid else "stopped"
+        made = "" if server.initialized else " (not made yet)"
+        found |= {
+            "server": f"embedded PostgreSQL, {running}",
+            "data": f"{server.data}{made}",
+            "log": str(server.log),
+        }
+        if server.pid is None:
+            return found
+        found["psql"] = f"psql -h {server.socket_dir} -U postgres comd   (or: comd db psql)"
     else:
         url = database_url(settings)
-        typer.echo(f"server      {url.render_as_string(hide_password=True)}")
+        found["server"] = url.render_as_string(hide_password=True)
     engine = make_engine(database_url(settings))
     schema = comd_migrations.status(engine)
-    pending = f", {len(schema.pending)} to run: comd db upgrade" if schema.pending else ", current"
-    typer.echo(f"schema      {schema.current or 'empty'}{pending}")
     engine.dispose()
+    return found | {"schema": schema.current or "empty", "pending": list(schema.pending)}
 
 
-@app.command()
+@app.command(epilog=examples("comd db start"))
 def start() -> None:
     """Start the embedded PostgreSQL; it runs until `comd db stop` or a reboot."""
     from comd_platform.db.embedded import EmbeddedPostgres
@@ -57,7 +75,7 @@ def start() -> None:
     typer.echo(f"running, pid {found.pid}; psql -h {found.socket_dir} -U postgres comd")
 
 
-@app.command()
+@app.command(epilog=examples("comd db stop"))
 def stop() -> None:
     """Stop the embedded PostgreSQL. Data stay; any comd command starts it again."""
     from comd_platform.db.embedded import EmbeddedPostgres
@@ -66,7 +84,7 @@ def stop() -> None:
     typer.echo("stopped" if stopped else "it was not running")
 
 
-@app.command()
+@app.command(epilog=examples("comd db upgrade"))
 def upgrade(
     revision: Annotated[str, typer.Argument(help="Where to migrate to.")] = "head",
 ) -> None:
@@ -80,7 +98,7 @@ def upgrade(
     engine.dispose()
 
 
-@app.command()
+@app.command(epilog=examples("comd db downgrade 0001"))
 def downgrade(
     revision: Annotated[str, typer.Argument(help='Where to migrate to; "base" drops everything.')],
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
@@ -97,36 +115,17 @@ def downgrade(
     engine.dispose()
 
 
-@app.command()
+@app.command(epilog=examples("comd db psql", 'comd db psql -c "SELECT * FROM iteration_summary"'))
 def psql(
     command: Annotated[str | None, typer.Option("-c", help="Run this and leave.")] = None,
 ) -> None:
     """Open psql on the database (the psql on the PATH, or the embedded one)."""
-    from comd_platform.db.embedded import psql_program
-    from comd_platform.db.engine import database_url, libpq_url
+    from comd_workers.cli.psql import open_psql
 
-    program = shutil.which("psql") or psql_program()
-    url = libpq_url(database_url(get_settings()))
-    # The URL may hold a password: libpq takes it from the environment, not from the process list.
-    from psycopg.conninfo import conninfo_to_dict
-
-    names = {
-        "host": "PGHOST",
-        "port": "PGPORT",
-        "user": "PGUSER",
-        "password": "PGPASSWORD",
-        "dbname": "PGDATABASE",
-        "sslmode": "PGSSLMODE",
-    }
-    environment = dict(os.environ)
-    for key, value in conninfo_to_dict(url).items():
-        if key in names and value is not None:
-            environment[names[key]] = str(value)
-    arguments = [program, "-c", command] if command else [program]
-    os.execve(program, arguments, environment)  # noqa: S606 - psql takes the terminal over
+    open_psql(*(("-c", command) if command else ()))
 
 
-@app.command("grant-reader")
+@app.command("grant-reader", epilog=examples("comd db grant-reader"))
 def grant_reader() -> None:
     """Make the role that may only read, for `comd dashboard` and SQL that people type.
 

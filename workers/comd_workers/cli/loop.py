@@ -9,10 +9,12 @@ from typing import Annotated
 import typer
 
 from comd_workers.cli.connect import database
+from comd_workers.cli.options import AsJson, RunName
+from comd_workers.cli.output import console_for_people, print_json
 
 
 def iterate(
-    run: Annotated[str, typer.Argument(help="The run's name.")],
+    run: RunName,
     count: Annotated[
         int | None,
         typer.Option("-n", "--iterations", min=1, help="So many more; none: all of the config's."),
@@ -23,29 +25,39 @@ def iterate(
             "--workers", min=0, help="Local workers; none: as needed where a role has nobody."
         ),
     ] = None,
+    as_json: AsJson = False,
 ) -> None:
-    """Drive a run: plan each phase, wake workers, wait, go on. Kill it and start it as you like."""
+    """Drive a run: plan each phase, wake workers, wait, go on. Kill it and start it as you like.
+
+    The phases are shown live (a line each where piped); it ends with the table of the iterations.
+    With --json they are told on stderr, and where the run stands comes as JSON at the end.
+    """
     from comd_platform.db.engine import transaction
     from comd_platform.loop.driver import Driver
     from comd_platform.loop.iterations import StudentCaughtUp
     from comd_platform.runs import find_run
-    from comd_workers.cli.inspect import print_summary
     from comd_workers.cli.progress import Board
+    from comd_workers.cli.status import look
+    from comd_workers.cli.summary import print_summary
     from comd_workers.workforce import Workforce
 
     stop = stop_on_signals()
+    console = console_for_people(stderr=as_json)
     caught_up: StudentCaughtUp | None = None
     with database() as (engine, settings):
         with transaction(engine) as session:
             find_run(session, run)
-        with Workforce(settings, local=workers) as workforce, Board() as board:
+        with Workforce(settings, local=workers) as workforce, Board(console) as board:
             try:
                 Driver(engine, workforce, board.watch(run), stop=stop).run(run, count)
             except StudentCaughtUp as end:
                 caught_up = end  # a good end, not an error
-        print_summary(engine, run)
+        if as_json:
+            print_json(look(engine, run))
+        else:
+            print_summary(engine, run)
         if caught_up is not None:
-            typer.echo(f"{caught_up}\n  {caught_up.hint}")
+            typer.echo(f"{caught_up}\n  {caught_up.hint}", err=as_json)
 
 
 def worker(
@@ -82,9 +94,7 @@ def worker(
     run_worker(settings, wanted, name=name, max_loaded=max_loaded, parent=with_parent)
 
 
-def retry(
-    run: Annotated[str, typer.Argument(help="The run's name.")],
-) -> None:
+def retry(run: RunName, as_json: AsJson = False) -> None:
     """Let the phase where a run stands try its quarantined records again."""
     from comd_platform.db.engine import transaction
     from comd_platform.ledger.failing import forgive
@@ -99,7 +109,10 @@ def retry(
                 hint="Branch from the iteration before: comd run branch",
             )
         count, phase = forgive(session, last.id, last.phase), last.phase
-    typer.echo(f"{count} records of phase {phase} will be tried again: comd iterate {run}")
+    if as_json:
+        print_json({"run": run, "phase": phase, "records": count})
+    else:
+        typer.echo(f"{count} records of phase {phase} will be tried again: comd iterate {run}")
 
 
 def stop_on_signals() -> threading.Event:

@@ -6,14 +6,17 @@ import dataclasses
 import json
 import sys
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from comd_platform.errors import ComdError
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
 
 
 def print_error(error: ComdError) -> None:
@@ -32,10 +35,31 @@ def print_json(value: Any) -> None:
     sys.stdout.write(json.dumps(value, default=_plain, indent=2, ensure_ascii=False) + "\n")
 
 
+def print_json_line(value: Any) -> None:
+    """One JSON document on a line of its own, at once: what a reader of a pipe can follow."""
+    sys.stdout.write(json_text(value) + "\n")
+    sys.stdout.flush()
+
+
+def json_text(value: Any) -> str:
+    """One line of JSON; times are ISO 8601, intervals seconds, decimals numbers."""
+    return json.dumps(value, default=_plain, ensure_ascii=False)
+
+
 def table(
     title: str | None, columns: Sequence[str], rows: Iterable[Sequence[object]], *, left: int = 1
 ) -> None:
     """A table on stdout; the first `left` columns are words, the others numbers."""
+    console = console_for_people()
+    if title is not None:
+        console.print(title, style="bold", markup=False, soft_wrap=True)
+    console.print(build_table(columns, rows, left=left))
+
+
+def build_table(
+    columns: Sequence[str], rows: Iterable[Sequence[object]], *, left: int = 1
+) -> Table:
+    """The same, to be printed as part of something."""
     from rich.table import Table
     from rich.text import Text
 
@@ -44,18 +68,15 @@ def table(
         made.add_column(column, justify="left" if number < left else "right", overflow="fold")
     for row in rows:
         made.add_row(*(Text(show(cell)) for cell in row))
-    console = console_for_people()
-    if title is not None:
-        console.print(title, style="bold", markup=False, soft_wrap=True)
-    console.print(made)
+    return made
 
 
-def console_for_people() -> Console:
+def console_for_people(*, stderr: bool = False) -> Console:
     """Stdout as wide as the terminal; wide enough for every table where there is none."""
     from rich.console import Console
 
-    console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=160)
+    console = Console(highlight=False, stderr=stderr)
+    return console if console.is_terminal else Console(highlight=False, width=160, stderr=stderr)
 
 
 def show(value: object) -> str:
@@ -93,6 +114,10 @@ def _plain(value: object) -> object:
         return dataclasses.asdict(value)
     if isinstance(value, datetime):
         return value.isoformat()
-    if isinstance(value, Path):
+    if isinstance(value, date | time | Path | UUID):
         return str(value)
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
     raise TypeError(f"{type(value).__name__} has no JSON form")

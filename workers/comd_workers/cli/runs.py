@@ -3,21 +3,32 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from comd_workers.cli.completion import complete_run
 from comd_workers.cli.config import Overrides
 from comd_workers.cli.connect import database
+from comd_workers.cli.options import AsJson, examples
 from comd_workers.cli.output import print_json, table
+
+if TYPE_CHECKING:
+    from comd_platform.tables import Run
 
 app = typer.Typer(no_args_is_help=True, help="Runs and branches.")
 
 
-@app.command()
+@app.command(
+    epilog=examples(
+        "comd run create examples/llava-13b-7b.yaml",
+        "comd run create my.yaml --set seed=1 --set name=my-1",
+    )
+)
 def create(
     config: Annotated[Path, typer.Argument(help="A run config (YAML).")],
     overrides: Overrides = None,
+    as_json: AsJson = False,
 ) -> None:
     """Make a run from a config. Making it again from the same config changes nothing."""
     from comd_platform.config.load import load_config
@@ -26,16 +37,23 @@ def create(
 
     resolved = load_config(config, overrides or ())
     with database() as (engine, _), transaction(engine) as session:
-        run = create_run(session, resolved)
-        typer.echo(f"run {run.name} stands; go on with: comd iterate {run.name}")
+        _tell(create_run(session, resolved), "run", as_json)
 
 
-@app.command()
+@app.command(
+    epilog=examples(
+        "comd run branch demo-0 --name tau67 --at 1 --set method.difficulty_threshold=0.67",
+        "comd run branch demo-0 --name longer --at 4 --set iterations=6",
+    )
+)
 def branch(
-    run: Annotated[str, typer.Argument(help="The run to branch from.")],
+    run: Annotated[
+        str, typer.Argument(help="The run to branch from.", autocompletion=complete_run)
+    ],
     name: Annotated[str, typer.Option("--name", help="The branch's name.")],
     at: Annotated[int, typer.Option("--at", help="The last iteration that is shared.")],
     overrides: Overrides = None,
+    as_json: AsJson = False,
 ) -> None:
     """Make a run that shares another's iterations up to --at, then goes its own way."""
     from comd_platform.db.engine import transaction
@@ -45,13 +63,18 @@ def branch(
         made = branch_run(
             session, find_run(session, run), name=name, at=at, overrides=overrides or ()
         )
-        typer.echo(f"branch {made.name} stands; go on with: comd iterate {made.name}")
+        _tell(made, "branch", as_json)
 
 
-@app.command("list")
-def list_runs(
-    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
-) -> None:
+def _tell(run: Run, kind: str, as_json: bool) -> None:
+    if as_json:
+        print_json({"run": run.name, "id": run.id, "config": run.config})
+    else:
+        typer.echo(f"{kind} {run.name} stands; go on with: comd iterate {run.name}")
+
+
+@app.command("list", epilog=examples("comd run list", "comd run list --json"))
+def list_runs(as_json: AsJson = False) -> None:
     """All runs, newest first."""
     from comd_platform.db.engine import transaction
     from comd_platform.reports.runs import list_runs as runs_report

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import time
 from types import TracebackType
 from typing import Self
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
+
+_QUIET_SECONDS = 1.0
 
 
 class StageBars:
-    """Called with (stage, done, total)."""
+    """Called with (stage, done, total). What is over within a second shows no bar."""
 
     def __init__(self) -> None:
         console = Console(stderr=True)
@@ -18,6 +30,7 @@ class StageBars:
             TextColumn("{task.description}"),
             BarColumn(),
             TextColumn("{task.percentage:>3.0f} %"),
+            _Rate(),
             TextColumn("left"),
             TimeRemainingColumn(),
             console=console,
@@ -25,9 +38,9 @@ class StageBars:
             disable=not console.is_terminal,
         )
         self._tasks: dict[str, TaskID] = {}
+        self._began = time.monotonic()
 
     def __enter__(self) -> Self:
-        self._progress.start()
         return self
 
     def __exit__(
@@ -42,3 +55,17 @@ class StageBars:
         if stage not in self._tasks:
             self._tasks[stage] = self._progress.add_task(stage, total=total)
         self._progress.update(self._tasks[stage], completed=done, total=total)
+        if time.monotonic() - self._began > _QUIET_SECONDS:
+            self._progress.start()
+
+
+class _Rate(ProgressColumn):
+    """How many a second; of the stage "records", which counts bytes, how many megabytes."""
+
+    def render(self, task: Task) -> Text:
+        speed = task.finished_speed or task.speed
+        if speed is None:
+            return Text("")
+        if task.description == "records":
+            return Text(f"{speed / 1e6:,.1f} MB/s")
+        return Text(f"{speed:,.0f}/s")

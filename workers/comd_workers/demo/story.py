@@ -14,8 +14,9 @@ from comd_platform.reports.lineages import example_lineages
 from comd_platform.reports.progress import run_progress
 from comd_platform.reports.summary import run_summary
 from comd_platform.runs import find_run
-from comd_workers.cli.inspect import print_lineage, print_summary
+from comd_workers.cli.lineage import print_lineage
 from comd_workers.cli.output import duration, table
+from comd_workers.cli.summary import print_summary
 from comd_workers.demo.arms import ARMS, COMPETITIVE
 from comd_workers.demo.play import Demo
 
