@@ -18,7 +18,7 @@ $(STAMP): pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) \
 	  || { echo "cannot make a virtual environment; on Debian: apt install python3-venv"; exit 1; }
 	@echo "installing comd and what it stands on into $(VENV) (about 2 GB, a few minutes)"
-	@$(BIN)/pip install --quiet --disable-pip-version-check -e '.[train,dashboard,embedded,dev]'
+	@$(BIN)/pip install --quiet --disable-pip-version-check -e '.[train,pretrain,dashboard,embedded,dev]'
 	@touch $@
 
 install: $(STAMP) ## Make the virtual environment with everything in it

@@ -43,7 +43,17 @@ def refused(*arguments: str) -> str:
 def test_help_names_every_command_and_loads_nothing_heavy() -> None:
     done = comd("--help")
     assert done.returncode == 0
-    for command in ("demo", "iterate", "run", "import", "status", "lineage", "db", "worker"):
+    for command in (
+        "demo",
+        "iterate",
+        "run",
+        "import",
+        "status",
+        "lineage",
+        "db",
+        "worker",
+        "pretrain",
+    ):
         assert command in done.stdout
     heavy = "import sys, comd_workers.cli; print([m for m in sys.modules if m in {names}])"
     names = {"torch", "transformers", "celery", "streamlit", "sqlalchemy", "PIL", "pyarrow"}
@@ -174,3 +184,26 @@ def test_cells() -> None:
         "1:02:03",
     ]
     assert percent(0.1234) == "12.3 %"
+
+
+def test_the_caption_filter_from_the_command_line(tmp_path: Path) -> None:
+    captions = Path(__file__).parents[3] / "examples" / "stage1" / "captions-12.tsv"
+    said = refused(
+        "pretrain", "filter", str(captions), "--out", str(tmp_path), "--model", "en_none"
+    )
+    assert "--model bundled" in said
+    done = comd(
+        "pretrain",
+        "filter",
+        str(captions),
+        "--out",
+        str(tmp_path),
+        "--model",
+        "bundled",
+        "--cap",
+        "4",
+    )
+    assert done.returncode == 0, done.stderr
+    assert "phrases by bundled" in done.stdout
+    assert "8 pairs selected (66.7 %)" in done.stdout
+    assert len((tmp_path / "pairs.jsonl").read_text().splitlines()) == 8

@@ -20,6 +20,7 @@ from comd_workers.cli import (
     inspect,
     lineage,
     loop,
+    pretrain,
     runs,
     schema,
     sql,
@@ -95,6 +96,7 @@ app.command(
         "CUDA_VISIBLE_DEVICES=1 comd worker --roles teacher,assessor",
     ),
 )(loop.worker)
+app.add_typer(pretrain.app, name="pretrain", rich_help_panel=LOOP)
 app.add_typer(data.import_app, name="import", rich_help_panel=DATA)
 app.command(
     "export",
