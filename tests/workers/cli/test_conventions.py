@@ -22,6 +22,7 @@ NO_DATA = {
     "db stop",
     "db upgrade",
     "demo",
+    "pretrain worker",
     "worker",
 }
 

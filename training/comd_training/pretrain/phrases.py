@@ -88,7 +88,7 @@ _LETTERS = (("NN", "N"), ("JJ", "J"), ("VBN", "V"), ("VBG", "G"), ("CD", "C"), (
 class BundledExtractor:
     """TextBlob's lexicon tagger, whose data come in its wheel, and a pattern over its tags.
 
-    Ten times as fast as spaCy's small model, and of the same opinion in seven phrases of eight
+    Several times as fast as spaCy's small model, and of the same opinion in seven phrases of eight
     (docs/pretraining.md has the figures).
     """
 
