@@ -76,6 +76,25 @@ class HfConfig(_EngineConfig):
         return {"revision": None}
 
 
+class Prices(BaseModel):
+    """What a provider asks for a million tokens, in whatever currency; a config keeps to one."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    input: NonNegativeFloat
+    output: NonNegativeFloat
+    cached_input: NonNegativeFloat | None = Field(
+        None, description="For prompt tokens that the server had read before; unset: as input."
+    )
+
+    def cost(self, prompt_tokens: int, cached_tokens: int, completion_tokens: int) -> float:
+        """The price of one request; `cached_tokens` are among its `prompt_tokens`."""
+        cached_price = self.input if self.cached_input is None else self.cached_input
+        fresh = prompt_tokens - cached_tokens
+        millionths = fresh * self.input + cached_tokens * cached_price
+        return (millionths + completion_tokens * self.output) / 1e6
+
+
 class OpenAIConfig(_EngineConfig):
     """Any server that speaks OpenAI's chat completions: vLLM, SGLang, llama.cpp, a provider."""
 
@@ -102,6 +121,9 @@ class OpenAIConfig(_EngineConfig):
     extra_body: dict[str, Any] = Field(
         default_factory=dict,
         description="Merged into every request's body last; a null removes the field.",
+    )
+    prices: Prices | None = Field(
+        None, description="Per million tokens; unset: tokens are kept, but no cost."
     )
 
     @field_validator("base_url")

@@ -8,6 +8,7 @@ from comd_platform.tables.evaluation import Benchmark, Evaluation, EvaluationIte
 from comd_platform.tables.ledger import ROLES, Failure, Worker, WorkItem
 from comd_platform.tables.models import Answer, Model, Prompt
 from comd_platform.tables.runs import PHASES, Iteration, IterationPhase, Run
+from comd_platform.tables.spending import Usage
 from comd_platform.tables.training import Checkpoint, TrainingExample, TrainingMetric, TrainingRun
 
 __all__ = [
@@ -36,6 +37,7 @@ __all__ = [
     "TrainingExample",
     "TrainingMetric",
     "TrainingRun",
+    "Usage",
     "WorkItem",
     "Worker",
 ]

@@ -8,11 +8,12 @@ from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.types import Text
 
 from comd_platform.tables.base import Base, CreatedAt, Id, one_of
+from comd_platform.tables.spending import Spent, spent_checks
 
 _DIFFICULTY = "(abs(student_score - teacher_score) + 1) / greatest(student_score, teacher_score)"
 
 
-class Judgement(Base):
+class Judgement(Spent, Base):
     """One reply of the assessor; the raw text is always kept.
 
     The scores lie in [1, 10]; `clamped` says that the judge wrote a number outside. Each order has at
@@ -46,6 +47,7 @@ class Judgement(Base):
             unique=True,
             postgresql_where=text("status <> 'unreadable'"),
         ),
+        *spent_checks(),
     )
 
     id: Mapped[Id]

@@ -6,6 +6,7 @@ from sqlalchemy import CheckConstraint, Double, ForeignKey, Index, UniqueConstra
 from sqlalchemy.orm import Mapped, mapped_column
 
 from comd_platform.tables.base import Base, CreatedAt, Id, one_of
+from comd_platform.tables.spending import Spent, spent_checks
 
 
 class Selection(Base):
@@ -23,7 +24,7 @@ class Selection(Base):
     score: Mapped[float | None] = mapped_column(Double)
 
 
-class Augmentation(Base):
+class Augmentation(Spent, Base):
     """One reply of the augmentor, accepted or not: the lineage edge with its evidence."""
 
     __tablename__ = "augmentation"
@@ -39,6 +40,7 @@ class Augmentation(Base):
         CheckConstraint("(status = 'rejected') = (reason IS NOT NULL)", name="rejected_has_reason"),
         CheckConstraint("status = 'rejected' OR text IS NOT NULL", name="candidate_has_text"),
         Index("ix_augmentation_source_instruction_id", "source_instruction_id"),
+        *spent_checks(),
     )
 
     id: Mapped[Id]

@@ -10,6 +10,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from comd_platform.tables.base import Base, CreatedAt, Id, one_of
+from comd_platform.tables.spending import Spent, spent_checks
 
 
 class Benchmark(Base):
@@ -58,13 +59,14 @@ class Evaluation(Base):
     finished_at: Mapped[datetime | None]
 
 
-class EvaluationScore(Base):
+class EvaluationScore(Spent, Base):
     """What the model said to one item and what it is worth, 0 to 1."""
 
     __tablename__ = "evaluation_score"
     __table_args__ = (
         CheckConstraint("score BETWEEN 0 AND 1", name="score_in_range"),
         Index("ix_evaluation_score_item_id", "item_id"),
+        *spent_checks(),
     )
 
     evaluation_id: Mapped[int] = mapped_column(ForeignKey("evaluation.id"), primary_key=True)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, UniqueConstraint
+from sqlalchemy import ForeignKey, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from comd_platform.tables.base import Base, CreatedAt, Id, one_of
+from comd_platform.tables.spending import Spent, spent_checks
 
 
 class Prompt(Base):
@@ -44,16 +45,14 @@ class Model(Base):
     created_at: Mapped[CreatedAt]
 
 
-class Answer(Base):
+class Answer(Spent, Base):
     """What a model said to an instruction; said once, used by every iteration and branch."""
 
     __tablename__ = "answer"
     __table_args__ = (
         UniqueConstraint("instruction_id", "model_id"),
         one_of("finish_reason", "stop", "length"),
-        CheckConstraint(
-            "prompt_tokens >= 0 AND completion_tokens >= 0", name="tokens_not_negative"
-        ),
+        *spent_checks(),
     )
 
     id: Mapped[Id]
@@ -61,6 +60,4 @@ class Answer(Base):
     model_id: Mapped[int] = mapped_column(ForeignKey("model.id"), index=True)
     text: Mapped[str]
     finish_reason: Mapped[str]
-    prompt_tokens: Mapped[int] = mapped_column(server_default="0")
-    completion_tokens: Mapped[int] = mapped_column(server_default="0")
     created_at: Mapped[CreatedAt]

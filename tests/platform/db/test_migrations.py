@@ -31,7 +31,8 @@ def test_check_constraints_of_models_and_database_agree(engine: Engine) -> None:
 
 def test_an_empty_database_goes_up_down_and_up_again(empty_database: URL) -> None:
     engine = make_engine(empty_database)
-    assert comd_migrations.status(engine).pending == ("0001",)
+    pending = comd_migrations.status(engine).pending
+    assert (pending[0], pending[-1]) == ("0001", comd_migrations.head_revision())
     with pytest.raises(DatabaseError, match="revision none") as error:
         comd_migrations.require_current(engine)
     assert error.value.hint == "Run: comd db upgrade"

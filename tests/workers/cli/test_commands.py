@@ -127,6 +127,7 @@ def test_runs_and_status_as_json(engine: Engine, settings: Settings, tmp_path: P
         "workers": [],
         "iterations": [],
         "scores": [],
+        "usage": [],
     }
     assert "nothing has begun yet: comd iterate toy" in comd("status", "toy").stdout
     assert comd("failures", "toy").stdout.strip() == "nothing has failed"

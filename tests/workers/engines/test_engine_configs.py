@@ -12,6 +12,7 @@ from comd_platform.config.engines import (
     EngineConfig,
     HfConfig,
     OpenAIConfig,
+    Prices,
     ScriptedConfig,
     VllmConfig,
 )
@@ -29,6 +30,7 @@ SAME_TEXT = [
             "timeout_s": 5.0,
             "max_retries": 0,
             "image_transport": "file_url",
+            "prices": Prices(input=1.0, output=2.0),
         },
     ),
     (

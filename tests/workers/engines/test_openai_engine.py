@@ -267,3 +267,24 @@ def test_connections_recover_from_interrupted_calls(chat_server: Any) -> None:
             next(running)
             running.close()
             assert [c.error for c in engine.generate(requests, SAMPLING)] == [None] * 9
+
+
+def test_tokens_and_their_price(chat_server: Any) -> None:
+    """Prompt tokens that the server had read before have a price of their own."""
+    usage = {
+        "prompt_tokens": 1_000,
+        "completion_tokens": 100,
+        "prompt_tokens_details": {"cached_tokens": 600},
+    }
+    choice = {"message": {"content": "kaba"}, "finish_reason": "stop"}
+    said = json.dumps({"choices": [choice], "usage": usage})
+    chat_server.misbehave = lambda text, before: (200, {}, said)
+    prices = {"input": 2.0, "output": 8.0}
+    (completion,) = ask(chat_server, prices=prices | {"cached_input": 0.5}).values()
+    tokens = (completion.prompt_tokens, completion.cached_tokens, completion.completion_tokens)
+    assert tokens == (1_000, 600, 100)
+    assert completion.cost == pytest.approx((400 * 2 + 600 * 0.5 + 100 * 8) / 1e6)
+    (completion,) = ask(chat_server, prices=prices).values()
+    assert completion.cost == pytest.approx((1_000 * 2 + 100 * 8) / 1e6)
+    (completion,) = ask(chat_server).values()
+    assert completion.cost is None

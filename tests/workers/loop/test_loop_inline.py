@@ -15,6 +15,7 @@ from comd_platform.config.run import RunConfig
 from comd_platform.db.engine import transaction
 from comd_platform.loop.driver import Driver, PhaseFailed
 from comd_platform.loop.iterations import StudentCaughtUp
+from comd_platform.reports.usage import run_usage
 from comd_platform.runs import branch_run, create_run, find_run
 from comd_platform.settings import Settings
 
@@ -195,3 +196,26 @@ def test_a_branch_with_another_teacher_has_the_whole_cache_pool_answered_by_it(
     )
     assert count(world, unscored) == 0
     assert check_run(world, "other") == 2
+
+
+def test_every_token_that_was_asked_for_is_counted(
+    world: Engine, database: URL, settings: Settings
+) -> None:
+    make(world, toy_config(teacher=teacher(options={"unreadable_rate": 0.5}), iterations=2))
+    drive(world, database, settings, "toy")
+    with transaction(world) as session:
+        used = run_usage(session, find_run(session, "toy").id)
+    assert {row.phase for row in used} == {"augment", "label", "answer", "evaluate", "judge"}
+    by_phase = {
+        "label": "FROM answer JOIN model ON model.id = model_id WHERE checkpoint_id IS NULL",
+        "answer": "FROM answer JOIN model ON model.id = model_id WHERE checkpoint_id IS NOT NULL",
+        "judge": "FROM judgement",
+        "augment": "FROM augmentation",
+        "evaluate": "FROM evaluation_score",
+    }
+    for phase, rows in by_phase.items():
+        asked = [row for row in used if row.phase == phase]
+        assert sum(row.requests for row in asked) == count(world, f"SELECT count(*) {rows}")
+        for column in ("prompt_tokens", "completion_tokens"):
+            kept = count(world, f"SELECT sum({column}) {rows}")
+            assert sum(getattr(row, column) for row in asked) == kept > 0

@@ -18,6 +18,7 @@ from comd_workers.cli.output import (
     print_json_line,
 )
 from comd_workers.cli.summary import summary
+from comd_workers.cli.usage import usage_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from comd_platform.reports.evaluations import ScoreRow
     from comd_platform.reports.progress import PhaseProgress
     from comd_platform.reports.summary import IterationRow
+    from comd_platform.reports.usage import UsageRow
     from comd_platform.reports.workers import WorkerRow
 
 _PHASES = 10
@@ -44,6 +46,7 @@ class Standing:
     workers: list[WorkerRow]
     iterations: list[IterationRow]
     scores: list[ScoreRow]
+    usage: list[UsageRow]
 
     @property
     def finished(self) -> bool:
@@ -62,7 +65,8 @@ def status(
     ] = 2.0,
     as_json: AsJson = False,
 ) -> None:
-    """Where a run stands: phases with rate and time left, pools, scores, workers.
+    """Where a run stands: phases with rate and time left, tokens and cost, pools, scores,
+    workers.
 
     With --watch and --json every look is one line of JSON.
     """
@@ -83,6 +87,7 @@ def look(engine: Engine, run: str) -> Standing:
     from comd_platform.reports.evaluations import run_scores
     from comd_platform.reports.progress import run_progress
     from comd_platform.reports.summary import run_summary
+    from comd_platform.reports.usage import run_usage
     from comd_platform.reports.workers import list_workers
     from comd_platform.runs import find_run, run_config
 
@@ -96,6 +101,7 @@ def look(engine: Engine, run: str) -> Standing:
             workers=list_workers(session),
             iterations=run_summary(session, found.id),
             scores=run_scores(session, found.id),
+            usage=run_usage(session, found.id),
         )
 
 
@@ -119,6 +125,7 @@ def render(standing: Standing) -> RenderableType:
     alive = [worker for worker in standing.workers if worker.state not in {"lost", "stopped"}]
     parts.append(Text(f"{len(alive)} workers alive" + (":" if alive else "")))
     parts.extend(Text(_worker(worker)) for worker in alive)
+    parts.extend(usage_table(standing.usage))
     parts.append(summary(standing.run, standing.iterations, standing.scores))
     return Group(*parts)
 

@@ -57,7 +57,11 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """What came back for one request. `error` says what happened when `finish_reason` is "error"."""
+    """What came back for one request. `error` says what happened when `finish_reason` is "error".
+
+    cached_tokens: those of the prompt that the server had read before. cost: by the config's price
+    table; None where it has none.
+    """
 
     key: str
     text: str
@@ -65,6 +69,8 @@ class Completion:
     prompt_tokens: int = 0
     completion_tokens: int = 0
     error: str | None = None
+    cached_tokens: int = 0
+    cost: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

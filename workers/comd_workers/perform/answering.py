@@ -14,6 +14,7 @@ from comd_platform.loop.context import answered
 from comd_platform.tables import Answer, Image, Instruction
 from comd_workers.engines.base import Completion
 from comd_workers.engines.cache import EngineCache
+from comd_workers.perform.asking import ask
 from comd_workers.perform.handler import Handler
 from comd_workers.perform.job import (
     IMAGE_COLUMNS,
@@ -23,6 +24,7 @@ from comd_workers.perform.job import (
     image_path,
     storable,
 )
+from comd_workers.perform.meter import spent
 from comd_workers.perform.outcomes import record_outcomes
 
 
@@ -68,7 +70,7 @@ class Answering(Handler[list[Asked], list[Completion]]):
             )
             for asked in inputs
         ]
-        return list(engines.get(job.voice.engine).generate(requests, job.voice.sampling))
+        return list(ask(job, engines, requests))
 
     def write(self, session: Session, job: Job, outputs: list[Completion]) -> None:
         said = [completion for completion in outputs if self._usable(job, completion)]
@@ -83,8 +85,7 @@ class Answering(Handler[list[Asked], list[Completion]]):
                         "model_id": job.voice.model_id,
                         "text": storable(completion.text),
                         "finish_reason": completion.finish_reason,
-                        "prompt_tokens": completion.prompt_tokens,
-                        "completion_tokens": completion.completion_tokens,
+                        **spent(completion),
                     }
                     for completion in said
                 ],

@@ -12,8 +12,9 @@ from comd_platform.db.arrays import among
 from comd_platform.ledger import FailedRecord
 from comd_platform.method.augmenting import Parsed, parse_instruction
 from comd_platform.tables import Augmentation, Image, Instruction, Selection
-from comd_workers.engines.base import Request
+from comd_workers.engines.base import Completion, Request
 from comd_workers.engines.cache import EngineCache
+from comd_workers.perform.asking import ask
 from comd_workers.perform.handler import Handler
 from comd_workers.perform.job import (
     IMAGE_COLUMNS,
@@ -23,6 +24,7 @@ from comd_workers.perform.job import (
     image_path,
     storable,
 )
+from comd_workers.perform.meter import spent
 from comd_workers.perform.outcomes import record_outcomes
 
 
@@ -45,7 +47,7 @@ class Written:
 
     source: Source
     attempt: int
-    raw: str
+    said: Completion
     parsed: Parsed
 
 
@@ -88,7 +90,6 @@ class Augmenting(Handler[list[Source], Augmented]):
         ]
 
     def compute(self, job: Job, inputs: list[Source], engines: EngineCache) -> Augmented:
-        engine = engines.get(job.voice.engine)
         written: list[Written] = []
         broken: list[FailedRecord] = []
         left = inputs
@@ -96,13 +97,13 @@ class Augmenting(Handler[list[Source], Augmented]):
             asks = {str(source.instruction_id): source for source in left}
             requests = [_request(job, source, attempt) for source in left]
             left = []
-            for completion in engine.generate(requests, job.voice.sampling):
+            for completion in ask(job, engines, requests):
                 source = asks[completion.key]
                 if completion.finish_reason not in {"stop", "length"}:
                     broken.append(failed(source.instruction_id, completion))
                     continue
                 parsed = parse_instruction(completion.text, source.text)
-                written.append(Written(source, attempt, completion.text, parsed))
+                written.append(Written(source, attempt, completion, parsed))
                 if parsed.text is None:
                     left.append(source)
             if not left:
@@ -135,8 +136,9 @@ def _row(job: Job, written: Written) -> dict[str, object]:
         "augmentor_id": job.voice.model_id,
         "band": written.source.band,
         "attempt": written.attempt,
-        "raw": storable(written.raw),
+        "raw": storable(written.said.text),
         "text": storable(text) if text is not None else None,
         "status": "rejected" if text is None else "generated",
         "reason": written.parsed.reason,
+        **spent(written.said),
     }

@@ -12,7 +12,9 @@ from comd_platform.db.arrays import among
 from comd_platform.evaluation.scoring import score
 from comd_platform.ledger import FailedRecord
 from comd_platform.tables import Benchmark, EvaluationItem, EvaluationScore, Image
+from comd_workers.engines.base import Completion
 from comd_workers.engines.cache import EngineCache
+from comd_workers.perform.asking import ask
 from comd_workers.perform.handler import Handler
 from comd_workers.perform.job import (
     IMAGE_COLUMNS,
@@ -22,6 +24,7 @@ from comd_workers.perform.job import (
     image_path,
     storable,
 )
+from comd_workers.perform.meter import spent
 from comd_workers.perform.outcomes import record_outcomes
 
 
@@ -41,7 +44,7 @@ class Scored:
     """What was said to an item, and what it is worth, 0 to 1."""
 
     item_id: int
-    text: str
+    said: Completion
     score: float
 
 
@@ -93,11 +96,11 @@ class Evaluating(Handler[list[Question], Evaluated]):
         ]
         scored: list[Scored] = []
         broken: list[FailedRecord] = []
-        for said in engines.get(job.voice.engine).generate(requests, job.voice.sampling):
+        for said in ask(job, engines, requests):
             question = asks[said.key]
             if said.finish_reason in {"stop", "length"}:
                 worth = score(question.metric, said.text, question.answers)
-                scored.append(Scored(question.item_id, said.text, worth))
+                scored.append(Scored(question.item_id, said, worth))
             else:
                 broken.append(failed(question.item_id, said))
         return Evaluated(scored, broken)
@@ -110,8 +113,9 @@ class Evaluating(Handler[list[Question], Evaluated]):
                     {
                         "evaluation_id": job.claim.evaluation_id,
                         "item_id": scored.item_id,
-                        "text": storable(scored.text),
+                        "text": storable(scored.said.text),
                         "score": scored.score,
+                        **spent(scored.said),
                     }
                     for scored in outputs.scored
                 ],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
 
@@ -20,6 +20,7 @@ from comd_platform.settings import Settings
 from comd_platform.tables import Checkpoint, Failure, Image, Model
 from comd_platform.tables import Prompt as PromptRow
 from comd_workers.engines.base import Completion, Request, Sampling
+from comd_workers.perform.meter import Meter
 
 _ROLES: dict[str, Role] = {
     "label": "teacher",
@@ -42,12 +43,13 @@ class Speaker:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One claim in its iteration. `speaker` is None for a training."""
+    """One claim in its iteration. `speaker` is None for a training; `meter` counts what is asked."""
 
     claim: Claim
     context: Context
     settings: Settings
     speaker: Speaker | None
+    meter: Meter = field(default_factory=Meter)
 
     @property
     def config(self) -> RunConfig:

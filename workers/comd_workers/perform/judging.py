@@ -13,8 +13,9 @@ from comd_platform.ledger import FailedRecord
 from comd_platform.method.difficulty import clamp_score
 from comd_platform.method.judging import parse_scores
 from comd_platform.tables import Answer, Image, Instruction, Judgement
-from comd_workers.engines.base import Request
+from comd_workers.engines.base import Completion, Request
 from comd_workers.engines.cache import EngineCache
+from comd_workers.perform.asking import ask
 from comd_workers.perform.handler import Handler
 from comd_workers.perform.job import (
     IMAGE_COLUMNS,
@@ -24,6 +25,7 @@ from comd_workers.perform.job import (
     image_path,
     storable,
 )
+from comd_workers.perform.meter import spent
 from comd_workers.perform.outcomes import record_outcomes
 
 POSITIONS = ("teacher_first", "student_first")
@@ -51,7 +53,7 @@ class Reply:
     pair: Pair
     position: str
     attempt: int
-    raw: str
+    said: Completion
     scores: tuple[float, float] | None  # (teacher, student), in 1 to 10
     clamped: bool
 
@@ -102,7 +104,6 @@ class Judging(Handler[list[Pair], Judged]):
         ]
 
     def compute(self, job: Job, inputs: list[Pair], engines: EngineCache) -> Judged:
-        engine = engines.get(job.voice.engine)
         replies: list[Reply] = []
         broken: dict[int, FailedRecord] = {}
         open_asks = [(pair, position) for pair in inputs for position in POSITIONS]
@@ -117,12 +118,12 @@ class Judging(Handler[list[Pair], Judged]):
                 for key, (pair, position) in asks.items()
             ]
             open_asks = []
-            for completion in engine.generate(requests, job.voice.sampling):
+            for completion in ask(job, engines, requests):
                 pair, position = asks[completion.key]
                 if completion.finish_reason not in {"stop", "length"}:
                     broken[pair.instruction_id] = failed(pair.instruction_id, completion)
                     continue
-                reply = _read(pair, position, attempt, completion.text)
+                reply = _read(pair, position, attempt, completion)
                 replies.append(reply)
                 if reply.scores is None:
                     open_asks.append((pair, position))
@@ -149,13 +150,13 @@ def _request(job: Job, key: str, pair: Pair, position: str, attempt: int) -> Req
     return job.request(key, text, pair.image, seed_parts)
 
 
-def _read(pair: Pair, position: str, attempt: int, raw: str) -> Reply:
-    scores = parse_scores(raw)
+def _read(pair: Pair, position: str, attempt: int, said: Completion) -> Reply:
+    scores = parse_scores(said.text)
     if scores is None:
-        return Reply(pair, position, attempt, raw, None, clamped=False)
+        return Reply(pair, position, attempt, said, None, clamped=False)
     (first, first_moved), (second, second_moved) = clamp_score(scores[0]), clamp_score(scores[1])
     ordered = (first, second) if position == "teacher_first" else (second, first)
-    return Reply(pair, position, attempt, raw, ordered, clamped=first_moved or second_moved)
+    return Reply(pair, position, attempt, said, ordered, clamped=first_moved or second_moved)
 
 
 def _row(job: Job, reply: Reply) -> dict[str, object]:
@@ -166,8 +167,9 @@ def _row(job: Job, reply: Reply) -> dict[str, object]:
         "assessor_id": job.voice.model_id,
         "position": reply.position,
         "attempt": reply.attempt,
-        "raw": storable(reply.raw),
+        "raw": storable(reply.said.text),
         "teacher_score": reply.scores[0] if reply.scores else None,
         "student_score": reply.scores[1] if reply.scores else None,
         "status": status,
+        **spent(reply.said),
     }

@@ -16,6 +16,7 @@ from comd_training.failures import TrainingFailed
 from comd_workers.engines.base import EngineError
 from comd_workers.engines.cache import EngineCache
 from comd_workers.perform.answering import Answering
+from comd_workers.perform.asking import record_usage
 from comd_workers.perform.augmenting import Augmenting
 from comd_workers.perform.evaluating import Evaluating
 from comd_workers.perform.handler import Handler
@@ -103,6 +104,7 @@ class Performer:
             # First the token: a stale worker must not even try to write.
             complete(session, job.claim)
             handler.write(session, job, outputs)
+            record_usage(session, job)
 
     def _failed(self, held: Claim, error: Exception, *, fatal: bool) -> None:
         message = f"{type(error).__name__}: {error}"

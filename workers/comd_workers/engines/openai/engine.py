@@ -95,7 +95,7 @@ class OpenAIEngine(BaseEngine):
         except (PictureError, RequestError) as error:
             return failed(request.key, str(error))
         try:
-            return completion(request, sampling, reply)
+            return completion(self._config, request, sampling, reply)
         except (KeyError, TypeError, AttributeError):
             return failed(request.key, "the server's reply is not a chat completion")
 

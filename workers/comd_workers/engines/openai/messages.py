@@ -40,7 +40,9 @@ def body(
     return {name: value for name, value in fields.items() if value is not None}
 
 
-def completion(request: Request, sampling: Sampling, reply: dict[str, Any]) -> Completion:
+def completion(
+    config: OpenAIConfig, request: Request, sampling: Sampling, reply: dict[str, Any]
+) -> Completion:
     """What the server said; a reply without an answer is this request's error.
 
     Raises KeyError, TypeError or AttributeError when `reply` is no chat completion.
@@ -51,7 +53,7 @@ def completion(request: Request, sampling: Sampling, reply: dict[str, Any]) -> C
     message = choice["message"]
     # Servers that ignore `stop`, or know only its first four, are cut here.
     text, stopped = cut_at_stop(_text(message.get("content")), sampling.stop)
-    usage = reply.get("usage") or {}
+    prompt_tokens, cached_tokens, completion_tokens = _tokens(reply.get("usage") or {})
     if message.get("refusal") and not text:
         text, finish = message["refusal"], _FINISH["content_filter"]
     else:
@@ -60,9 +62,20 @@ def completion(request: Request, sampling: Sampling, reply: dict[str, Any]) -> C
         key=request.key,
         text=text,
         finish_reason=finish,
-        prompt_tokens=usage.get("prompt_tokens") or 0,
-        completion_tokens=usage.get("completion_tokens") or 0,
+        prompt_tokens=prompt_tokens,
+        completion_tokens=completion_tokens,
+        cached_tokens=cached_tokens,
+        cost=config.prices.cost(prompt_tokens, cached_tokens, completion_tokens)
+        if config.prices
+        else None,
     )
+
+
+def _tokens(usage: dict[str, Any]) -> tuple[int, int, int]:
+    """(of the prompt, of these read before, of the answer); 0 where the server does not say."""
+    prompt = usage.get("prompt_tokens") or 0
+    cached = (usage.get("prompt_tokens_details") or {}).get("cached_tokens") or 0
+    return prompt, min(cached, prompt), usage.get("completion_tokens") or 0
 
 
 def _content(request: Request, image_urls: Sequence[str]) -> str | list[dict[str, Any]]:
