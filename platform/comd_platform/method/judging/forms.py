@@ -28,14 +28,14 @@ _DECIMAL_COMMAS: Final = re.compile(
     r"\A[\[(]?(\d{1,2}(?:,\d{1,2})?)(?:, |;? )(\d{1,2}(?:,\d{1,2})?)[\])]?\Z"
 )
 _SHORT: Final = re.compile(
-    r"\A[(\[]?(?P<name>[ABab12])[.):\]] ?(?P<score>\d{1,3}(?:\.\d+)?)(?: ?/ ?10)?[,;.]?\Z"
+    r"\A[(\[]?(?P<name>[ABab12])(?:[.):\]]| ?=) ?(?P<score>\d{1,3}(?:\.\d+)?)(?: ?/ ?10)?[,;.]?\Z"
 )
 # "8 9 The first ...": after the pair something else begins, not what the numbers count
 _LEADING_PAIR: Final = re.compile(
     r"(?:[\[({]{0,2}\d[\d./]*[\])}]{0,2}[\s,;|&]*(?:and )?){2}"
     r"(?:[.:;-] ?|[A-Z]|because\b|since\b|,? as\b)"
 )
-_NEXT_LABEL: Final = re.compile(r"[,;] ?(?=[B2b][.):])|(?<=\d) (?=[B2b][.):])")
+_NEXT_LABEL: Final = re.compile(r"[,;] ?(?=[B2b] ?[.):=])|(?<=\d) (?=[B2b] ?[.):=])")
 
 
 def first_line(reply: Reply) -> Scores | Ambiguous | None:
@@ -48,6 +48,8 @@ def first_line(reply: Reply) -> Scores | Ambiguous | None:
         return within((first, second), SCALE)
     scores = whole_line(tokenise(reply.lines[0]), ASKED_FOR_RANGE)
     if scores is not None and len(reply.lines) > 1:
+        if all(_SHORT.match(line) for line in reply.lines[:2]):
+            return None  # "1) 8" above "2) 6": labels
         following = whole_line(tokenise(reply.lines[1]), ASKED_FOR_RANGE)
         if following is not None and following != scores:
             return AMBIGUOUS  # a matrix, a list of coordinates

@@ -17,16 +17,19 @@ def words(listed: str) -> frozenset[str]:
 
 TRANSLATION: Final = str.maketrans(
     "\uff10\uff11\uff12\uff13\uff14\uff15\uff16\uff17\uff18\uff19\uff1a\uff0c\uff08\uff09\uff0f\uff1b"
-    "\u2018\u2019\u201c\u201d\u2013\u2014\u2212\u2011\u00a0\u202f\u2215\u2044\uff5c\t\u2022\u3002",
-    "0123456789:,()/;''\"\"----  //| -.",
+    "\u2018\u2019\u201c\u201d\u2013\u2014\u2212\u2011\u00a0\u202f\u2215\u2044\uff5c\t\u2022\u3002\u3001",
+    "0123456789:,()/;''\"\"----  //| -.,",
 )
 THINKING_END: Final = "</think>"
 CLEANING: Final = (
+    (re.compile("[\ufe0f\u20e3]"), ""),  # digits as keycaps
     (re.compile(r"\r\n?"), "\n"),
     (re.compile(r"</?s>|<\|[^|<>\n]{0,40}\|>"), " "),
     (re.compile(r"</[A-Za-z][\w -]{0,40}>"), "\n"),
     (re.compile(r"<([A-Za-z][\w -]{0,40})>"), r"\n\1: "),
-    (re.compile(r"\*\*|__|`|\\boxed|\$(?=[\d\[({])|(?<=[\d\])}])\$"), ""),
+    (re.compile(r"\*\*|__|`|\\boxed"), ""),
+    (re.compile(r"\$([\d\[({][^$\n]{0,40}[\d\])}]|\d)\$"), r"\1"),
+    (re.compile(r"\\[ ,;]"), " "),
     (re.compile(r"(?<![\w*])\*([^\s*](?:[^*\n]{0,38}[^\s*])?)\*(?![\w*])"), r"\1"),
     (re.compile(r"(?<=[A-Za-z0-9])_(?=[A-Za-z0-9])"), " "),
     (re.compile(r"\\_"), " "),
@@ -34,6 +37,23 @@ CLEANING: Final = (
     (re.compile(r"^[ ]*(?:[#>]+|[-*+](?=[ ]))[ ]*", re.MULTILINE), ""),
     (re.compile(r"[ \f\v]+"), " "),
     (re.compile(r"^ ", re.MULTILINE), ""),
+    (re.compile(r"\A\s*(?i:assistant|answer|response|judge|evaluator) ?: ?(?=\d)"), ""),  # a role
+    (
+        re.compile(
+            r"\b(?i:final answer(?: is)?|therefore|thus|hence),? ?:? ?"
+            r"(?=\d{1,2}(?:\.\d)? \d{1,2}(?:\.\d)?\.?$)",
+            re.MULTILINE,
+        ),
+        "final scores: ",
+    ),
+    (re.compile(r"(?<=[: ])[~\u2248](?=\d)"), ""),
+    (
+        re.compile(
+            r"((?i:assistant|answer|response|model) ?[12AB] ?[:=] ?\d),(\d)(?=(?: ?/ ?10)?$)",
+            re.MULTILINE,
+        ),
+        r"\1.\2",
+    ),
 )
 
 _NOUNS: Final = (
@@ -42,8 +62,8 @@ _NOUNS: Final = (
 )
 _PLURAL_VERBS: Final = "are|both|each|receive|get|deserve|score|were|have|respectively"
 SLOT_IDS: Final = {
-    **dict.fromkeys(("1", "one", "a", "first", "1st", "former"), 1.0),
-    **dict.fromkeys(("2", "two", "b", "second", "2nd", "latter"), 2.0),
+    **dict.fromkeys(("1", "one", "a", "i", "first", "1st", "former"), 1.0),
+    **dict.fromkeys(("2", "two", "b", "ii", "second", "2nd", "latter"), 2.0),
 }
 SPELLED: Final = {
     word: float(value)
@@ -54,7 +74,7 @@ SPELLED: Final = {
 _OF_TEN: Final = (
     r"(?: ?/ ?10(?:\.0+)?(?![\d/]| ?/ ?\d)(?!\.\d)|"
     r" (?i:out of|of)(?: a| the)?(?: (?i:possible|maximum|max|total|perfect))?(?: of)?"
-    r" (?:10(?![\d.]\d)|(?i:ten))\b)"
+    r" (?:10(?:\.0+)?(?![\d.]\d)|(?i:ten))\b)"
 )
 TOKEN: Final = re.compile(
     "|".join(
@@ -75,7 +95,7 @@ TOKEN: Final = re.compile(
             rf"(?P<slot>\b(?i:{_NOUNS})[ #-]{{0,2}}(?i:number |no\. ?)?[(\[]?"
             r"(?:(?P<id>[12AB]|(?i:one|two)"
             r"(?= ?[:=,.()]|'s| (?i:is|has|was|and|gets|receives|deserves|scores))|"
-            r"[ab](?= ?[:=]|'s))\b[)\]]?(?! ?/ ?\d)(?!\.\d)(?:'s)?))",
+            r"(?:[ab]|II?)(?= ?[:=]|'s))\b[)\]]?(?! ?/ ?\d)(?!\.\d)(?:'s)?))",
             # Score 1: 8; rating_b = 9
             r"(?P<scored>\b(?i:score|rating)[ #-]{0,2}"
             r"(?P<scored_id>[12AB]|(?i:one|two)|[ab])(?= ?[:=]))",
@@ -85,11 +105,12 @@ TOKEN: Final = re.compile(
             # the second, standing alone
             r"(?P<bare>\b(?i:the (?P<bare_id>first|second))\b(?= ?[:,.;()\n]| ?\Z| (?i:is|was|gets|got|"
             r"receives|received|deserves|earns|scores|scored|and|an?|as|with|at|\d)(?! [a-z]+ing\b)))",
-            r"(?P<label>\b(?i:(?P<label_id>first|second))(?= ?[:=] ?\d))",
+            r"(?P<label>\b(?i:(?P<label_id>first|second|1st|2nd))(?= ?[:=] ?\d))",
+            r"(?P<short>\bA(?P<short_id>[12])(?= ?[:=] ?\d))",
             # scales and ranges: 1-10, 1 to 10, between 1 and 10, a scale of 10, 10-point
             r"(?P<range>(?i:between |from )?(?<![\w.])\d{1,3}(?:\.\d)? ?(?:-|~|to|through)"
             r" ?\d{1,3}(?:\.\d+)?\b|"
-            r"(?i:between) \d{1,3} (?i:and) \d{1,3}\b|\b(?i:scale of|max(?:imum)? of) \d{1,3}\b|"
+            r"(?i:between) \d{1,3} (?i:and) \d{1,3}\b|\b(?i:scale of|max(?:imum)? of|out of) \d{1,3}\b|"
             r"\b\d{1,3}[- ](?i:point|star)s?\b(?= (?i:scale|rating))|\b\d{1,3}-(?i:point|star)\b)",
             rf"(?P<spelled>\b(?i:{'|'.join(SPELLED)})\b(?P<spelled_ten>{_OF_TEN})?)",
             r"(?P<grouped>\b\d{1,3}(?:,\d{3})+\b)",
@@ -107,5 +128,11 @@ OPERATORS: Final = frozenset("+*^\u00d7\u00f7\u221a<>\u2248%\u00b0\u20ac$\u00a3\
 NAMING: Final = words(
     "step steps part question image picture figure line number no example section point item option "
     "type page chapter turn sentence paragraph version task equation by than minus plus deduct "
-    "deducted lost loses year"
+    "deducted lost loses year previously formerly"
+)
+# Between one of these and a "but" stand scores that the judge takes back.
+TAKEN_BACK: Final = words("initially originally tentatively")
+CRITERIA: Final = words(
+    "usefulness helpfulness relevance relevancy accuracy correctness detail details depth completeness "
+    "clarity coherence conciseness creativity fluency factuality comprehensiveness"
 )

@@ -17,11 +17,13 @@ from comd_platform.method.judging.grammar import (
     OPERATORS,
     SLOT_IDS,
     SPELLED,
+    TAKEN_BACK,
     THINKING_END,
     TOKEN,
     TRANSLATION,
     words,
 )
+from comd_platform.method.judging.languages import in_english
 
 Scores = tuple[float, float]
 
@@ -122,6 +124,7 @@ def _clean(raw: str) -> str:
     _, found, rest = text.rpartition(THINKING_END)
     if found and rest.strip():
         text = rest
+    text = in_english(text)
     for pattern, replacement in CLEANING:
         text = pattern.sub(replacement, text)
     return text.strip()
@@ -139,12 +142,16 @@ def tokenise(text: str) -> list[Token]:
             tokens.append(Token(_WORDS.get(word, Kind.WORD), word))
         elif match.lastgroup not in ("space", "listing"):
             tokens.extend(_of(match))
-    return [
-        token
-        if token.kind is not Kind.NUMBER or not _is_noise(tokens, position)
-        else token._replace(kind=Kind.NOISE)
-        for position, token in enumerate(tokens)
-    ]
+    read: list[Token] = []
+    taken_back = False
+    for position, token in enumerate(tokens):
+        if token.text in TAKEN_BACK:
+            taken_back = True
+        elif token.text == "but" or token.kind in (Kind.STOP, Kind.NEWLINE):
+            taken_back = False
+        noise = token.kind is Kind.NUMBER and (taken_back or _is_noise(tokens, position))
+        read.append(token._replace(kind=Kind.NOISE) if noise else token)
+    return read
 
 
 def _of(match: re.Match[str]) -> list[Token]:
@@ -157,7 +164,7 @@ def _of(match: re.Match[str]) -> list[Token]:
             Token(Kind.AND, "and"),
             Token(Kind.SLOT, text, second),
         ]
-    for name in ("id", "nth_id", "other_id", "bare_id", "label_id"):
+    for name in ("id", "nth_id", "other_id", "bare_id", "label_id", "short_id"):
         if match[name]:
             return [Token(Kind.SLOT, text, SLOT_IDS[match[name].lower()])]
     if match["scored_id"]:

@@ -43,7 +43,7 @@ def json_object(reply: Reply) -> Scores | Ambiguous | None:
 
 
 def _objects(text: str) -> Iterator[object]:
-    decoder = json.JSONDecoder()
+    decoder = json.JSONDecoder(object_pairs_hook=_object)
     position, starts = 0, 0
     while starts < _MAX_STARTS:
         match = _START.search(text, position)
@@ -56,6 +56,14 @@ def _objects(text: str) -> Iterator[object]:
             position = match.start() + 1
         else:
             yield value
+
+
+def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """An object; a key that stands twice with different values holds neither of them."""
+    fields: dict[str, object] = {}
+    for key, value in pairs:
+        fields[key] = value if fields.get(key, value) == value else None
+    return fields
 
 
 def _scores(value: object, depth: int) -> Scores | None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final, NamedTuple
 
-from comd_platform.method.judging.grammar import words
+from comd_platform.method.judging.grammar import CRITERIA, words
 from comd_platform.method.judging.lexing import Kind, Token
 from comd_platform.method.judging.pairs import ends_here, read_pair
 
@@ -43,6 +43,7 @@ _FILLERS: Final = words(
     "a an of is are be was at with the as would should about approximately around perfect solid "
     "strong full low high mere respectable just it this that them him her s will i'd only score"
 )
+_ROUGHLY: Final = words("about around approximately roughly")
 _CONNECTORS: Final = frozenset(":=-([{)]}\"'|,")
 # The noun after a slot: "Assistant 1's answer: 8".
 _POSSESSIONS: Final = words("answer response solution submission code reply output description")
@@ -70,6 +71,9 @@ class Sentence:
         while position < len(self.tokens):
             token = self.tokens[position]
             if token.kind is not Kind.NUMBER:
+                position += 1
+                continue
+            if self._is_criterion(position):
                 position += 1
                 continue
             group = self._group(bound_to, position)
@@ -140,14 +144,44 @@ class Sentence:
         token = self.tokens[position]
         scored = token.ten or self.marked
         weight = Weight.SCORE if scored else Weight.LABEL
-        if token.spelled and not token.ten and self._anchor(position) is not Kind.MARK:
+        anchor = self._anchor(position)
+        if token.spelled and not token.ten and not self._is_spelled_score(position, anchor):
             return  # "one" and "two" count things
-        if scored and self.final:
+        if self.final and (scored or anchor in (Kind.GIVE, Kind.GET) or self._is_final(position)):
             weight = Weight.VERDICT
         elif self.context.heading and group and self._is_label(group[-1], position):
             weight = max(weight, self.context.heading)
         if value <= (10 if weight is Weight.LABEL else 100):
             yield Mention(slot, value, weight)
+
+    def _is_criterion(self, position: int) -> bool:
+        """Say whether it rates one criterion alone: "Accuracy: 8", "8/10 for accuracy, ..."."""
+        i = position - 1
+        while i >= 0 and self.tokens[i].text in _CONNECTORS:
+            i -= 1
+        if i >= 0 and self.tokens[i].text in CRITERIA:
+            return True
+        following = self.tokens[position + 1 : position + 4]
+        return (
+            len(following) == 3
+            and following[0].text in ("for", "in", "on")
+            and following[1].text in CRITERIA
+            and following[2].text == ","
+        )
+
+    def _is_spelled_score(self, position: int, anchor: Kind | None) -> bool:
+        """ "a score of eight", "Score for Assistant 1: eight", "an eight" where something is given."""
+        before = self.tokens[position - 1].text if position else ""
+        if anchor is Kind.MARK or (self.marked and before == ":"):
+            return True
+        return self.rated and before in ("a", "an")
+
+    def _is_final(self, position: int) -> bool:
+        """Say whether "Overall:" stands right before the number."""
+        i = position - 1
+        while i >= 0 and self.tokens[i].text in _CONNECTORS:
+            i -= 1
+        return i >= 0 and self.tokens[i].kind is Kind.FINAL
 
     def _group(self, start: int, end: int) -> list[int]:
         """Return where slots and "both" stand between the last number and this one."""
@@ -188,7 +222,7 @@ class Sentence:
         if token.ten:
             return True
         anchor = self._anchor(position)
-        if anchor in (Kind.MARK, Kind.GIVE, Kind.GET):
+        if anchor in (Kind.MARK, Kind.GIVE, Kind.GET) or self._is_final(position):
             return True
         if not group:
             # "Assistant 1:" stands alone on the line above, this line is the number
@@ -203,13 +237,16 @@ class Sentence:
             if token.text not in _POSSESSIONS and token.kind not in (Kind.MARK, Kind.FINAL)
         ]
         if not between:
-            return self.rated
+            bracketed = self.tokens[slot].text[-1] in "])"
+            return self.rated or bracketed or len(self.tokens) == 2
         texts = [token.text for token in between]
         if all(text in ("a", "an", "at", "of", "them") for text in texts):
             return self.rated
         if self.marked and all(text in _FILLERS or text in _CONNECTORS for text in texts):
             return True
-        return all(text in _CONNECTORS - {","} for text in texts)
+        return texts[0] in _CONNECTORS and all(
+            text in _CONNECTORS - {","} or text in _ROUGHLY for text in texts
+        )
 
     def _forward(self, position: int) -> tuple[list[int], int]:
         """Return the slots of "8 for Assistant 1", "9 points to the second", and where they end."""
@@ -220,7 +257,7 @@ class Sentence:
             i += 1
         if (
             i + 1 < len(self.tokens)
-            and self.tokens[i].text in "(["
+            and (self.tokens[i].text in "([" or (position == 0 and self.tokens[i].text in ":-"))
             and (self.tokens[i + 1].kind is Kind.SLOT)
         ):
             return [int(self.tokens[i + 1].value)], i + 2
@@ -244,7 +281,8 @@ class Sentence:
         """Return the slots that a score belongs to which stands behind them; none if that is open."""
         if not group:
             spoken_for = self.context.section is not None and not self.has_slots
-            if spoken_for and (self.rated or self.final or self.context.awaiting):
+            alone = len(self.tokens) == 1 and self.tokens[0].ten
+            if spoken_for and (self.rated or self.final or self.context.awaiting or alone):
                 return [self.context.section] if self.context.section is not None else []
             return []
         named = [i for i in group if self.tokens[i].kind is Kind.SLOT]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
@@ -10,6 +11,9 @@ from comd_platform.method.judging.pairs import SCALE, only, whole_line
 from comd_platform.method.judging.sentences import Context, Mention, Sentence, Weight
 
 _MOST_WORDS_IN_HEADING: Final = 3
+_THIRD: Final = re.compile(
+    r"\b(?i:assistant|model|candidate|response)[ #]{0,2}(?:[3-9]|[C-F]) ?[:=] ?\d"
+)
 _OPENING: Final = frozenset("([{\"'-")
 
 
@@ -19,6 +23,8 @@ def declared_or_labelled(reply: Reply) -> Scores | Ambiguous | None:
     Of the mentions of a slot the heaviest count, and must agree. A declared pair (after "Output" or
     "Scores", or alone in brackets at the end) outweighs mere labels and must agree with scores.
     """
+    if _THIRD.search(reply.text):
+        return AMBIGUOUS  # more than two were compared: not the question that was asked
     declared = _declared(reply)
     if isinstance(declared, Ambiguous):
         return AMBIGUOUS
@@ -95,7 +101,7 @@ def _note_heading(line: Sequence[Token], context: Context) -> None:
         context.heading = Weight.VERDICT if final else Weight.SCORE
         if len(set(slots)) != 1:
             context.section = None
-    elif not slots and not is_short:
+    elif not slots and (not is_short or line[-1].text == ":"):
         context.heading = None
     words_here = sum(token.kind is Kind.WORD for token in line)
     context.awaiting = len(slots) == 1 and not has_number and words_here <= _MOST_WORDS_IN_HEADING

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from comd_platform.method.judging.grammar import words
 from comd_platform.method.judging.lexing import (
     AMBIGUOUS,
     Ambiguous,
@@ -17,6 +18,8 @@ from comd_platform.method.judging.lexing import (
 
 Row = list[list[Token]]
 
+_ANSWERS: Final = words("assistant assistants answer answers response responses model models")
+_BARE: Final = {"1": 1, "2": 2, "a": 1, "b": 2}
 _VERDICT: Final = (Kind.FINAL, Kind.MARK)  # where there are several, the overall one counts
 
 
@@ -65,6 +68,8 @@ def _slots_as_columns(table: Sequence[Row]) -> Scores | Ambiguous | None:
 
 def _slots_as_rows(table: Sequence[Row]) -> Scores | Ambiguous | None:
     rows = {slot: row for row in table if (slot := _slot(row[0])) is not None}
+    if not rows and _names_answers(table[0][0]):
+        rows = {slot: row for row in table[1:] if (slot := _bare_slot(row[0])) is not None}
     if set(rows) != {1, 2} or len(rows[1]) != len(rows[2]):
         return None
     titles = table[0] if table[0] is not rows[1] and table[0] is not rows[2] else []
@@ -92,6 +97,15 @@ def _verdict(named: Sequence[tuple[Sequence[Token], Scores]]) -> Scores | Ambigu
 def _slot(cell: Sequence[Token]) -> int | None:
     slots = {int(token.value) for token in cell if token.kind is Kind.SLOT}
     return slots.pop() if len(slots) == 1 else None
+
+
+def _names_answers(title: Sequence[Token]) -> bool:
+    return len(title) == 1 and title[0].text in _ANSWERS
+
+
+def _bare_slot(cell: Sequence[Token]) -> int | None:
+    """1 or 2 for a cell that is just `1`, `2`, `A` or `B`, below a title that says what they are."""
+    return _BARE.get(cell[0].text.lower()) if len(cell) == 1 else None
 
 
 def _score(cell: Sequence[Token]) -> float | None:

@@ -1,0 +1,65 @@
+"""Judges that answer in another language: their words for answers, scores and scales, in English.
+
+Only the handful of words that a score hangs on; what a judge says about the answers stays as it is.
+Two tables, since a language that is written without spaces has no word boundaries.
+"""
+# ruff: noqa: RUF001 - letters of other alphabets are what this file is about
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+_WORDS: Final = {
+    "assistant": ("assistent(?:en)?|asistente|assistente|ассистент(?:а|у|ом)?|помощник(?:а|у|ом)?"),
+    "answer": "antwort|respuesta|réponse|resposta|risposta|ответ(?:а|у)?",
+    "score": (
+        "bewertung(?:en)?|punktzahl(?:en)?|puntuaci[oó]n(?:es)?|calificaci[oó]n(?:es)?|"
+        "puntaje|pontuação|punteggi[oi]?|оценк[аиу]"
+    ),
+    "receives": (
+        "erhält|bekommt|verdient|recibe|obtiene|merece|obtient|reçoit|mérite|recebe|ottiene|"
+        "получает|заслуживает"
+    ),
+    "points": "punkte|puntos|pontos|punti|балл(?:а|ов)?",
+    "a": "una|eine|einen|une|uma",
+    "and": "und|et|и",
+    "first": "erste[rn]?|premi[eè]re?|primera|primeira|prima|перв(?:ый|ому)",
+    "second": "zweite[rn]?|deuxi[eè]me|segunda|seconda|втор(?:ой|ому)",
+}
+_UNSPACED: Final = {
+    "assistant": "助手|助理|アシスタント|어시스턴트|도우미",
+    "answer": "回答|答案|回复|模型|답변|응답",
+    "overall": "总体|综合|最终|總體|総合|종합|최종",
+    "score": "评分|得分|分数|打分|評分|分數|スコア|得点|評価|评价|점수|평점",
+    "receives": "获得|得到|得|打",
+    "first": "第一(?:个|個)?",
+    "second": "第二(?:个|個)?",
+    "is": "是|为|為|は|的|の|의",
+    "and": "和|与|と",
+}
+_OF_TEN: Final = re.compile(r"(?<=\d) (?:von|sur|de|su|из) 10\b")
+_FULL_MARKS: Final = re.compile("满分(?:是|为)?[ :]?10 ?分?|10 ?点満点中?|10 ?점 ?만점(?:에)?")
+_UNITS: Final = re.compile(r"(?<=\d) ?(?:(?:分|点|點|점)(?:です|입니다)?|です|입니다)")
+_SCORE_OF: Final = re.compile(r"\bscore (?:de|von|di|da|du)\b")
+_AND: Final = re.compile(r"(?<=\d) [ye] (?=[a-z])")
+_ARTICLE: Final = re.compile(r"\bl'(?=(?:assistant|answer)\b)", re.IGNORECASE)
+_ALL_WORDS: Final = re.compile(
+    "|".join(rf"(?P<{name}>\b(?:{pattern})\b)" for name, pattern in _WORDS.items()), re.IGNORECASE
+)
+_ALL_UNSPACED: Final = re.compile(
+    "|".join(f"(?P<{name}>{pattern})" for name, pattern in _UNSPACED.items())
+)
+_EAST_ASIAN: Final = re.compile("[\u2e80-\ud7ff]")
+
+
+def in_english(text: str) -> str:
+    """The text with the words that scores hang on in English. Linear in its length."""
+    text = _ALL_WORDS.sub(lambda match: match.lastgroup or "", text)
+    text = _OF_TEN.sub(" out of 10", text)
+    text = _AND.sub(" and ", _SCORE_OF.sub("score of", text))
+    if _EAST_ASIAN.search(text):
+        text = _FULL_MARKS.sub(" scale of 10 ", text)
+        text = _UNITS.sub(" points ", text)
+        text = _ALL_UNSPACED.sub(lambda match: f" {match.lastgroup} ", text)
+    return _ARTICLE.sub("", text)
