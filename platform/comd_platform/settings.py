@@ -38,6 +38,9 @@ class Settings(BaseSettings):
     broker_url: SecretStr | None = Field(
         None, description="redis://… or amqp://… ; unset: pgmq on the same PostgreSQL."
     )
+    database_patience: float = Field(
+        1800.0, ge=0, description="Seconds to wait for a database that went away in mid-work."
+    )
     images: Path | None = Field(None, description="Image root; default HOME/images.")
     artifacts: Path | None = Field(
         None, description="Training sets and checkpoints; default HOME/artifacts. Shared by nodes."

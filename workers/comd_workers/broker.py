@@ -41,6 +41,7 @@ def make_app(settings: Settings) -> Celery:
         worker_send_task_events=False,
         worker_hijack_root_logger=False,
         broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,  # a broker may be away for as long as it likes
         **_broker(settings),
     )
     return app
@@ -62,6 +63,7 @@ def _broker(settings: Settings) -> dict[str, object]:
             # Long polls would be served one queue after the other; a worker listens on several.
             "wait_time_seconds": 0,
             "pool_size": 2,
+            "pool_timeout": 5,  # seconds to wait for a server that is away, before another try
         },
     }
 

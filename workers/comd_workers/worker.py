@@ -10,16 +10,20 @@ import socket
 import threading
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from celery import Celery
+from celery.signals import worker_shutting_down
 from sqlalchemy.exc import DBAPIError
 
 from comd_platform.db.engine import database_url, make_engine, transaction
+from comd_platform.db.outage import Patience
 from comd_platform.ledger import register_worker, retire_worker
 from comd_platform.settings import Settings
 from comd_workers.broker import TASK, make_app, queue_name
+from comd_workers.drain import Drain
 from comd_workers.engines.cache import EngineCache
 from comd_workers.perform import Performer
 from comd_workers.perform.heartbeat import Heartbeat
@@ -35,7 +39,7 @@ def run_worker(
     max_loaded: int = 1,
     parent: int | None = None,
 ) -> None:
-    """Serve `roles` until SIGTERM; the item in hand is finished first. Blocks.
+    """Serve `roles` until SIGTERM or SIGINT; the item in hand is finished or put back. Blocks.
 
     `parent`: the driver that started this worker; without it there is nothing left to serve.
     """
@@ -53,11 +57,17 @@ def run_worker(
             roles=roles,
             device=_device(),
         )
+    drain = Drain()
+    drain.install()
+    patience = Patience.of(settings, drain.asked)
     with EngineCache(max_loaded) as engines, Heartbeat(url, worker_id) as heartbeat:
-        performer = Performer(database, settings, engines, heartbeat, worker_id)
+        performer = Performer(
+            database, settings, engines, heartbeat, worker_id, drain=drain, patience=patience
+        )
         app = make_app(settings)
         _define_task(app, performer)
-        _serve(app, roles, name)
+        with _told_to_leave(drain):
+            _serve(app, roles, name)
     try:
         with transaction(database) as session:
             retire_worker(session, worker_id)
@@ -71,6 +81,20 @@ def _define_task(app: Celery, performer: Performer) -> None:
         performer.perform(item_id)
 
     app.task(name=TASK, shared=False)(work)
+
+
+@contextmanager
+def _told_to_leave(drain: Drain) -> Iterator[None]:
+    """Celery's own handlers of SIGTERM and SIGINT stop its consumer; the drain hears of it here."""
+
+    def leave(**_: object) -> None:
+        drain.begin()
+
+    worker_shutting_down.connect(leave, weak=False)
+    try:
+        yield
+    finally:
+        worker_shutting_down.disconnect(leave)
 
 
 def _serve(app: Celery, roles: Sequence[str], name: str) -> None:

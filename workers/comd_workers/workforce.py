@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -19,7 +20,7 @@ from kombu.exceptions import OperationalError
 
 from comd_platform.db.engine import database_url, make_engine, transaction
 from comd_platform.errors import ComdError
-from comd_platform.ledger import alive_workers
+from comd_platform.ledger import alive_workers, done_within
 from comd_platform.settings import Settings
 from comd_platform.tables import ROLES
 from comd_workers.broker import TASK, make_app, queue_name
@@ -30,6 +31,8 @@ _TEND_SECONDS = 2.0
 _LOOK_SECONDS = 5.0
 _DEATHS = 10
 _DEATHS_WITHIN_SECONDS = 120.0
+_BROKER_PAUSE_SECONDS = 2.0
+_TELL_AFTER_SECONDS = 3.0
 
 
 class NobodyWorks(ComdError):
@@ -41,9 +44,12 @@ class Bells:
 
     def __init__(self, settings: Settings) -> None:
         self._app = make_app(settings)
+        self._away_until = 0.0
         self._connect()
 
     def ring(self, item_id: int, role: str) -> None:
+        if time.monotonic() < self._away_until:
+            return
         try:
             self._app.send_task(
                 TASK,
@@ -52,8 +58,9 @@ class Bells:
                 producer=self._producer,
                 retry=False,
             )
-        except (OperationalError, OSError) as error:
+        except (*self._connection.connection_errors, OperationalError, OSError) as error:
             log.warning("the broker is away, item %s will be rung again: %s", item_id, error)
+            self._away_until = time.monotonic() + _BROKER_PAUSE_SECONDS
             self._connection.release()  # a producer keeps the channel that it lost
             self._connect()
 
@@ -67,10 +74,21 @@ class Bells:
 
 
 class LocalWorkers:
-    """`count` worker processes of this machine for all roles, started again when they die."""
+    """`count` worker processes of this machine for all roles, started again when they die.
 
-    def __init__(self, settings: Settings, count: int, *, max_loaded: int = 1) -> None:
+    `working`: whether any work has been done in the last so many seconds.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        count: int,
+        *,
+        max_loaded: int = 1,
+        working: Callable[[float], bool],
+    ) -> None:
         self._settings = settings
+        self._working = working
         self._logs = settings.home / "logs"
         self._max_loaded = max_loaded
         self._slots: list[subprocess.Popen[bytes] | None] = [None] * count
@@ -78,7 +96,10 @@ class LocalWorkers:
         self._tended = 0.0
 
     def tend(self) -> None:
-        """Start what is not running. Raises NobodyWorks when workers die again and again."""
+        """Start what is not running.
+
+        Raises NobodyWorks when workers die again and again and nothing is done in between.
+        """
         if time.monotonic() - self._tended < _TEND_SECONDS:
             return
         self._tended = time.monotonic()
@@ -97,18 +118,32 @@ class LocalWorkers:
 
     def _dying(self) -> bool:
         recent = len(self._deaths) == _DEATHS
-        return recent and time.monotonic() - self._deaths[0] < _DEATHS_WITHIN_SECONDS
+        if not recent or time.monotonic() - self._deaths[0] > _DEATHS_WITHIN_SECONDS:
+            return False
+        return not self._working(_DEATHS_WITHIN_SECONDS)
 
-    def stop(self, patience_seconds: float = 20.0) -> None:
-        """Ask all to finish what they hold; whoever takes longer is ended, and its lease runs out."""
+    def stop(self, patience_seconds: float = 120.0) -> None:
+        """Ask all to put back what they hold, which takes seconds; only a training that saves a
+        large state may need longer. Whoever takes too long is ended, and its lease runs out."""
         running = [process for process in self._slots if process and process.poll() is None]
         for process in running:
             process.send_signal(signal.SIGTERM)
-        deadline = time.monotonic() + patience_seconds
+        asked = time.monotonic()
+        told = False
+        while any(process.poll() is None for process in running):
+            waited = time.monotonic() - asked
+            if waited > patience_seconds:
+                break
+            if waited > _TELL_AFTER_SECONDS and not told:
+                log.warning(
+                    "waiting up to %.0f s for workers to put back what they hold (a training saves "
+                    "where it stands); Ctrl-C once more leaves at once",
+                    patience_seconds,
+                )
+                told = True
+            time.sleep(0.05)
         for process in running:
-            try:
-                process.wait(max(0.1, deadline - time.monotonic()))
-            except subprocess.TimeoutExpired:
+            if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
         self._slots = [None] * len(self._slots)
@@ -192,8 +227,14 @@ class Workforce:
             log.warning("nobody works as %s: comd worker --roles …", ", ".join(missing))
 
     def _start(self, count: int) -> None:
-        self._local = LocalWorkers(self._settings, count, max_loaded=self._max_loaded)
+        self._local = LocalWorkers(
+            self._settings, count, max_loaded=self._max_loaded, working=self._working
+        )
         self._local.tend()
+
+    def _working(self, seconds: float) -> bool:
+        with transaction(self._database) as session:
+            return done_within(session, seconds)
 
 
 def _local_count() -> int:

@@ -83,6 +83,17 @@ class EmbeddedPostgres:
             self._wait_ready()
             self._create_database(DATABASE)
 
+    def start_again(self) -> bool:
+        """Start a server that died (killed, out of memory, a reboot); True when that was needed.
+
+        One that was stopped has taken its pid file along, and is left alone. Raises EmbeddedError.
+        """
+        if self._running_pid() is not None or not (self.data / "postmaster.pid").exists():
+            return False
+        log.warning("the embedded PostgreSQL has died; starting it again")
+        self.start()
+        return True
+
     def stop(self) -> bool:
         """Stop the server; False when it was not running. Open connections are ended."""
         if self._running_pid() is None:

@@ -12,7 +12,13 @@ from comd_platform.ledger.failing import (
 )
 from comd_platform.ledger.planning import count_subjects, open_items, plan_items
 from comd_platform.ledger.sweeping import expire_leases, to_ring
-from comd_platform.ledger.workers import alive_workers, beat, register_worker, retire_worker
+from comd_platform.ledger.workers import (
+    alive_workers,
+    beat,
+    done_within,
+    register_worker,
+    retire_worker,
+)
 
 __all__ = [
     "Claim",
@@ -25,6 +31,7 @@ __all__ = [
     "complete",
     "count_quarantined",
     "count_subjects",
+    "done_within",
     "expire_leases",
     "fail",
     "fatal_error",

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
-from sqlalchemy import func, select, update
+from sqlalchemy import exists, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from comd_platform.tables import Worker
+from comd_platform.tables import Worker, WorkItem
 
 BEAT_SECONDS = 5.0
 SILENT_SECONDS = 20.0
@@ -60,3 +60,10 @@ def alive_workers(session: Session, role: str | None = None) -> list[Worker]:
     if role is not None:
         statement = statement.where(Worker.roles.contains([role]))
     return list(session.scalars(statement.order_by(Worker.id)))
+
+
+def done_within(session: Session, seconds: float) -> bool:
+    """Whether some work item, of any run, was done in the last so many seconds."""
+    since = func.clock_timestamp() - timedelta(seconds=seconds)
+    statement = select(exists().where(WorkItem.state == "done", WorkItem.finished_at > since))
+    return bool(session.scalar(statement))

@@ -1,20 +1,23 @@
 """The driver: plans a phase, rings, waits until SQL counts nothing left, goes on to the next.
 
 It holds no state of its own. Killed anywhere and started again, by anyone, it reads the rows and
-does what is left.
+does what is left. An outage of the database is sat out in the same way: the step in hand is begun
+anew from the rows.
 """
 
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
+from functools import partial
+from typing import TypeVar
 
 from sqlalchemy import Engine, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from comd_platform.db.engine import transaction
+from comd_platform.db.outage import Patience
 from comd_platform.errors import ComdError
 from comd_platform.ledger import (
     acknowledge,
@@ -32,6 +35,8 @@ from comd_platform.loop.phases import accept, answer, assess, augment, evaluate,
 from comd_platform.loop.port import Settled, Silent, Watcher, Workforce
 from comd_platform.runs import chain, find_run, run_config
 from comd_platform.tables import Iteration, IterationPhase, WorkItem
+
+T = TypeVar("T")
 
 POLL_SECONDS = 0.2
 
@@ -61,8 +66,15 @@ class Stopped(ComdError):
     """The driver was asked to stop. Nothing is lost; the run can be taken up again."""
 
 
+class PhaseMoved(Exception):
+    """Another driver has settled the phase meanwhile: our lock was lost and theirs came between."""
+
+
 class Driver:
-    """Drives one run at a time over `engine`; workers are reached through `workforce`."""
+    """Drives one run at a time over `engine`; workers are reached through `workforce`.
+
+    `patience`: how long to wait for a database that went away.
+    """
 
     def __init__(
         self,
@@ -71,29 +83,42 @@ class Driver:
         watcher: Watcher | None = None,
         *,
         stop: threading.Event | None = None,
+        patience: Patience | None = None,
         poll_seconds: float = POLL_SECONDS,
     ) -> None:
         self._engine = engine
         self._workforce = workforce
         self._watcher = watcher or Silent()
         self._stop = stop or threading.Event()
+        self._patience = patience or Patience(stop=self._stop)
         self._poll_seconds = poll_seconds
 
-    def run(self, name: str, iterations: int | None = None) -> list[int]:
+    def run(self, name: str, iterations: int | None = None, *, wait: bool = False) -> list[int]:
         """Finish `iterations` more iterations of a run, or all that its config asks for.
 
         Returns the ids of the iterations finished. Raises RunLocked when another driver has the
-        run, PhaseFailed, StudentCaughtUp, Stopped.
+        run (`wait`: waits until it has left), PhaseFailed, StudentCaughtUp, Stopped, DatabaseGone.
         """
         finished: list[int] = []
-        with RunLock(self._engine, name) as lock:
+        with RunLock(self._engine, name, wait=wait, stop=self._stop) as lock:
             while iterations is None or len(finished) < iterations:
-                iteration_id = self._next(name, beyond=iterations is not None)
+                iteration_id = self._outlast(
+                    lock, lambda: self._next(name, beyond=iterations is not None)
+                )
                 if iteration_id is None:
                     break
-                self._finish(iteration_id, lock)
+                self._outlast(lock, partial(self._finish, iteration_id, lock))
                 finished.append(iteration_id)
         return finished
+
+    def _outlast(self, lock: RunLock, step: Callable[[], T]) -> T:
+        """A step, begun anew after an outage; the lock went with the connection and comes first."""
+
+        def locked() -> T:
+            lock.check()
+            return step()
+
+        return self._patience.outlast(locked)
 
     def _next(self, name: str, *, beyond: bool) -> int | None:
         """The iteration to work on; None when the config's number is done and none more is asked."""
@@ -112,9 +137,12 @@ class Driver:
             if phase == "done":
                 return
             self._begin(context, phase)
-            if phase in PLANNED:
-                self._work(context, phase, lock)
-            note = self._advance(context, phase)
+            try:
+                if phase in PLANNED:
+                    self._work(context, phase, lock)
+                note = self._advance(context, phase)
+            except PhaseMoved:
+                continue
             self._watcher.phase_finished(context.number, phase, note)
 
     def _begin(self, context: Context, phase: str) -> None:
@@ -153,6 +181,7 @@ class Driver:
     def _plan_if_idle(self, context: Context, phase: str) -> int:
         """Items left to wait for: those standing open (a driver died), or newly planned ones."""
         with transaction(self._engine) as session:
+            _hold(session, context, phase)
             standing = open_items(session, context.iteration_id, phase)
             if standing:
                 return standing
@@ -180,12 +209,11 @@ class Driver:
                     hint=f"Go on with: comd iterate {context.config.name}",
                 )
             lock.check()
+            ledger = context.config.ledger
             with transaction(self._engine) as session:
-                expire_leases(
-                    session,
-                    context.iteration_id,
-                    item_attempts=context.config.ledger.item_attempts,
-                )
+                # After an outage every worker is given the time to renew what it holds.
+                if not self._patience.mended_within(ledger.lease_seconds):
+                    expire_leases(session, context.iteration_id, item_attempts=ledger.item_attempts)
                 fatal = fatal_error(session, context.iteration_id, phase)
                 bells = to_ring(session, context.iteration_id, phase)
             if fatal is not None:
@@ -200,7 +228,7 @@ class Driver:
             self._watcher.phase_progress(context.number, phase, done, total)
             if left == 0:
                 return
-            time.sleep(self._poll_seconds)
+            self._stop.wait(self._poll_seconds)
 
     def _count(self, context: Context, phase: str) -> tuple[int, int, int]:
         """(records done, records in all, items open); an item without records counts as one."""
@@ -223,6 +251,7 @@ class Driver:
         order = phases_of(context.config, context.number)
         following = order[order.index(phase) + 1 :]
         with transaction(self._engine) as session:
+            _hold(session, context, phase)
             settle = SETTLED.get(phase)
             settled = settle(session, context) if settle else Settled()
             values: dict[str, object] = {"note": settled.note}
@@ -245,3 +274,18 @@ class Driver:
                 )
             )
         return settled.note
+
+
+def _hold(session: Session, context: Context, phase: str) -> None:
+    """Lock the iteration's row for this transaction: planning and settling happen once.
+
+    The advisory lock keeps a second driver away, but it dies with a connection, and its holder may
+    not have noticed yet. Raises PhaseMoved where the iteration does not stand in `phase` any more.
+    """
+    stands = session.scalar(
+        select(Iteration.phase)
+        .where(Iteration.id == context.iteration_id)
+        .with_for_update(key_share=True)  # rows may go on referring to it
+    )
+    if stands != phase:
+        raise PhaseMoved

@@ -7,16 +7,14 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
+from processes import comd, finish, scalar, wait_for
 from recompute import check_run
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine
 from toy_world import import_toy_world, toy_config
 
 from comd_platform.config.load import parse_config
@@ -27,42 +25,6 @@ from comd_platform.runs import create_run
 from comd_platform.settings import Settings
 from comd_tinyworld.data import balanced_test, seed_set, write_all
 from comd_workers.demo.arms import run_document
-
-
-def comd(*arguments: str, **extra: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "comd_workers", *arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        env=os.environ | extra,
-    )
-
-
-def finish(process: subprocess.Popen[str], seconds: float = 240) -> str:
-    try:
-        output, _ = process.communicate(timeout=seconds)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        output, _ = process.communicate()
-        pytest.fail(f"still running after {seconds} s:\n{output}")
-    assert process.returncode == 0, output
-    return output
-
-
-def scalar(engine: Engine, statement: str) -> Any:
-    with engine.connect() as connection:
-        return connection.execute(text(statement)).scalar_one()
-
-
-def wait_for(engine: Engine, statement: str, seconds: float = 60) -> Any:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        found = scalar(engine, statement)
-        if found:
-            return found
-        time.sleep(0.05)
-    pytest.fail(f"never came true: {statement}")
 
 
 def test_a_run_survives_kill_9_of_a_worker_and_of_the_driver(

@@ -26,6 +26,9 @@ def iterate(
         ),
     ] = None,
     as_json: AsJson = False,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Where another driver has the run, wait until it leaves.")
+    ] = False,
 ) -> None:
     """Drive a run: plan each phase, wake workers, wait, go on. Kill it and start it as you like.
 
@@ -33,6 +36,7 @@ def iterate(
     With --json they are told on stderr, and where the run stands comes as JSON at the end.
     """
     from comd_platform.db.engine import transaction
+    from comd_platform.db.outage import Patience
     from comd_platform.loop.driver import Driver
     from comd_platform.loop.iterations import StudentCaughtUp
     from comd_platform.runs import find_run
@@ -49,7 +53,9 @@ def iterate(
             find_run(session, run)
         with Workforce(settings, local=workers) as workforce, Board(console) as board:
             try:
-                Driver(engine, workforce, board.watch(run), stop=stop).run(run, count)
+                patience = Patience.of(settings, stop)
+                driver = Driver(engine, workforce, board.watch(run), stop=stop, patience=patience)
+                driver.run(run, count, wait=wait)
             except StudentCaughtUp as end:
                 caught_up = end  # a good end, not an error
         if as_json:
@@ -77,7 +83,7 @@ def worker(
         int | None, typer.Option("--with-parent", hidden=True, help="End when this process does.")
     ] = None,
 ) -> None:
-    """Serve work items until SIGTERM; the one in hand is finished first."""
+    """Serve work items until Ctrl-C or SIGTERM; the one in hand is finished, or put back."""
     from comd_platform.errors import ComdError
     from comd_platform.tables import ROLES
     from comd_workers.worker import run_worker

@@ -67,6 +67,8 @@ class PhaseBars:
 
     def phase_started(self, iteration: int, phase: str, total: int) -> None:
         name = (iteration, phase)
+        if name in self._tasks:  # begun anew after an outage
+            return
         self._started[name] = time.monotonic()
         self._tasks[name] = self._progress.add_task(
             f"{self._run} iteration {iteration} {phase:<8}", total=total, rate="", note=""

@@ -84,6 +84,7 @@ def status(
 def look(engine: Engine, run: str) -> Standing:
     """Everything about where a run stands, in one transaction. Raises RunError."""
     from comd_platform.db.engine import transaction
+    from comd_platform.loop.lock import driver_of
     from comd_platform.reports.evaluations import run_scores
     from comd_platform.reports.progress import run_progress
     from comd_platform.reports.summary import run_summary
@@ -95,7 +96,7 @@ def look(engine: Engine, run: str) -> Standing:
         found = find_run(session, run)
         return Standing(
             run=run,
-            driver=found.driver,
+            driver=driver_of(session, found),
             wanted=run_config(found).iterations,
             phases=run_progress(session, found.id),
             workers=list_workers(session),

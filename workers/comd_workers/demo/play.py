@@ -13,6 +13,7 @@ from sqlalchemy import Engine, select
 
 from comd_platform.config.load import parse_config
 from comd_platform.db.engine import transaction
+from comd_platform.db.outage import Patience
 from comd_platform.evaluation.items import import_benchmark
 from comd_platform.importers import import_file
 from comd_platform.loop.driver import Driver
@@ -106,7 +107,8 @@ class Demo:
         watch: Callable[[str], Watcher],
         stop: threading.Event,
     ) -> Driver:
-        return Driver(self._engine, workforce, watch(self.arm(arm)), stop=stop)
+        patience = Patience.of(self._settings, stop)
+        return Driver(self._engine, workforce, watch(self.arm(arm)), stop=stop, patience=patience)
 
     def _drive(self, driver: Driver, arm: Arm) -> None:
         # A student who has caught up ends its arm early; the others go on, and the table tells.

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from sqlalchemy import Engine as Database
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
 
 from comd_platform.db.engine import transaction
+from comd_platform.db.outage import DatabaseGone, Patience
 from comd_platform.ledger import Claim, LeaseLost, claim, complete, fail, release
 from comd_platform.loop.context import Context
 from comd_platform.settings import Settings
 from comd_training.failures import TrainingFailed
+from comd_workers.drain import Drain, PutBack
 from comd_workers.engines.base import EngineError
 from comd_workers.engines.cache import EngineCache
 from comd_workers.perform.answering import Answering
@@ -26,6 +30,8 @@ from comd_workers.perform.judging import Judging
 from comd_workers.perform.tuning import Tuning, record_failure
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 
 def handlers(database: Database) -> dict[str, Handler[Any, Any]]:
@@ -41,7 +47,10 @@ def handlers(database: Database) -> dict[str, Handler[Any, Any]]:
 
 
 class Performer:
-    """One worker's hands: a database, a cache of loaded engines, a heartbeat."""
+    """One worker's hands: a database, a cache of loaded engines, a heartbeat.
+
+    `drain`: whether the worker was asked to leave; `patience`: with a database that went away.
+    """
 
     def __init__(
         self,
@@ -50,39 +59,60 @@ class Performer:
         engines: EngineCache,
         heartbeat: Heartbeat,
         worker_id: int,
+        *,
+        drain: Drain | None = None,
+        patience: Patience | None = None,
     ) -> None:
         self._database = database
         self._settings = settings
         self._engines = engines
         self._heartbeat = heartbeat
         self._worker_id = worker_id
+        self._drain = drain or Drain()
+        self._patience = patience or Patience(stop=self._drain.asked)
         self._handlers = handlers(database)
 
     def perform(self, item_id: int) -> bool:
         """Do one work item; False when it was not to be had. Failures become rows, not exceptions."""
-        with transaction(self._database) as session:
-            held = claim(session, item_id, self._worker_id)
+        if self._drain.asked.is_set():
+            return False
+        try:
+            held = self._in_transaction(lambda session: claim(session, item_id, self._worker_id))
+        except DatabaseGone as error:
+            log.error("work item %s was not claimed: %s", item_id, error)
+            return False
         if held is None:
             return False
         try:
             self._do(held)
         except LeaseLost as error:
             log.warning("%s; what was computed is dropped", error)
+        except DatabaseGone as error:
+            log.error("work item %s is left to its lease: %s", item_id, error)
+        except PutBack:
+            self._put_back(held)
         except (KeyboardInterrupt, SystemExit):
-            with transaction(self._database) as session:
-                release(session, held)
+            self._put_back(held)
             raise
         finally:
             self._heartbeat.released()
         return True
 
+    def _in_transaction(self, work: Callable[[Session], T]) -> T:
+        """`work` in a transaction of its own, done again after an outage."""
+
+        def once() -> T:
+            with transaction(self._database) as session:
+                return work(session)
+
+        return self._patience.outlast(once)
+
     def _do(self, held: Claim) -> None:
         try:
-            with transaction(self._database) as session:
-                job = load_job(session, held, self._settings)
+            job = self._in_transaction(lambda session: load_job(session, held, self._settings))
             self._heartbeat.holding(held, job.config.ledger.lease_seconds)
             self._work(job)
-        except (LeaseLost, OperationalError, InterfaceError):
+        except (LeaseLost, DatabaseGone):
             # The item is somebody else's, or the database is away: the lease decides who goes on.
             raise
         except EngineError as error:
@@ -97,14 +127,27 @@ class Performer:
 
     def _work(self, job: Job) -> None:
         handler = self._handlers[job.claim.phase]
-        with transaction(self._database) as session:
-            inputs = handler.read(session, job)
-        outputs = handler.compute(job, inputs, self._engines)
-        with transaction(self._database) as session:
+        inputs = self._in_transaction(lambda session: handler.read(session, job))
+        with self._drain.interruptible():
+            outputs = handler.compute(job, inputs, self._engines)
+
+        def write(session: Session) -> None:
             # First the token: a stale worker must not even try to write.
             complete(session, job.claim)
             handler.write(session, job, outputs)
             record_usage(session, job)
+
+        self._in_transaction(write)
+
+    def _put_back(self, held: Claim) -> None:
+        """Open the item again at once; with the database away its lease has to run out."""
+        try:
+            with transaction(self._database) as session:
+                release(session, held)
+        except DBAPIError as error:
+            log.warning("work item %s is left to its lease: %s", held.item_id, error)
+        else:
+            log.warning("work item %s (%s) was put back: we leave", held.item_id, held.phase)
 
     def _failed(self, held: Claim, error: Exception, *, fatal: bool) -> None:
         message = f"{type(error).__name__}: {error}"
@@ -113,8 +156,11 @@ class Performer:
             message += f" ({hint})"
         message = storable(message)
         log.error("work item %s (%s): %s", held.item_id, held.phase, message)
-        with transaction(self._database) as session:
+
+        def write(session: Session) -> None:
             attempts = Context.load(session, held.iteration_id).config.ledger.item_attempts
             fail(session, held, message, item_attempts=attempts, fatal=fatal)
             if held.phase == "tune":
                 record_failure(session, held.iteration_id, message)
+
+        self._in_transaction(write)
