@@ -113,7 +113,7 @@ def test_ctrl_c_puts_back_what_is_in_flight(
     wait_for(engine, "SELECT count(*) = 2 FROM work_item WHERE state = 'leased'")
     workers = [p.pid for p in psutil.Process(driver.pid).children()]
     output, _ = interrupt(driver)
-    assert driver.returncode == 1
+    assert driver.returncode == 130
     assert "stopped in iteration 1, phase label" in output
     assert not [pid for pid in workers if psutil.pid_exists(pid)]
     assert scalar(engine, "SELECT count(*) FROM work_item WHERE state = 'leased'") == 0
