@@ -17,6 +17,7 @@ from comd_workers.cli import (
     data,
     database,
     demo,
+    evaluate,
     inspect,
     lineage,
     loop,

@@ -1,0 +1,147 @@
+"""ScienceQA (Lu et al. 2022): the nine columns of the paper's Table 1.
+
+Questions are a folder with `pid_splits.json` and either the official `problems.json` or its trimmed
+form, a JSONL of `{id, subject, grade, has_text, has_image, answer, n_choices}`. A question with a hint
+is TXT, with a picture IMG (both may be), with neither NO.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Final
+
+from comd_platform.evaluation.benchmarks.base import QuestionsError
+from comd_platform.evaluation.benchmarks.choices import Choice, ChoiceBenchmark
+from comd_platform.evaluation.documents import read_document, read_rows
+
+_SUBJECTS: Final = {"natural science": "NAT", "social science": "SOC", "language science": "LAN"}
+_PROBLEMS, _SPLITS = "problems.json", "pid_splits.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What the columns and the key need of a problem; `grade` is 1 to 12."""
+
+    key: str
+    subject: str
+    grade: int
+    has_text: bool
+    has_image: bool
+    answer: int
+    count: int
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        subject = _SUBJECTS.get(self.subject)
+        if subject is None:
+            raise QuestionsError(f"ScienceQA problem {self.key}: unknown subject {self.subject!r}")
+        contexts = [
+            name for name, there in (("TXT", self.has_text), ("IMG", self.has_image)) if there
+        ]
+        return (subject, *(contexts or ["NO"]), "G1-6" if self.grade <= 6 else "G7-12")
+
+
+class ScienceQA(ChoiceBenchmark):
+    kind: ClassVar[str] = "scienceqa"
+    columns: ClassVar[tuple[str, ...]] = (
+        "NAT",
+        "SOC",
+        "LAN",
+        "TXT",
+        "IMG",
+        "NO",
+        "G1-6",
+        "G7-12",
+        "Avg",
+    )
+
+    def read_key(self, questions: Path, split: str = "test") -> dict[str, Choice]:
+        """The problems of a split. Raises QuestionsError."""
+        return {
+            problem.key: Choice(problem.answer, problem.count, problem.columns)
+            for problem in read_problems(questions, split)
+        }
+
+
+def read_problems(path: Path, split: str) -> Iterator[Problem]:
+    """The problems of a split, from the folder or a file in it. Raises QuestionsError."""
+    folder = path if path.is_dir() else path.parent
+    official = path if path.is_file() else folder / _PROBLEMS
+    if official.name.endswith(".jsonl") or not official.is_file():
+        yield from _trimmed(folder, official, split)
+        return
+    problems = read_document(official)
+    if not isinstance(problems, dict):
+        raise QuestionsError(f"{official} is no mapping from ids to problems")
+    for key in split_ids(folder, split, problems):
+        if key not in problems:
+            raise QuestionsError(f"{official} lacks problem {key} of the split {split}")
+        yield _official(key, problems[key])
+
+
+def split_ids(folder: Path, split: str, problems: Mapping[str, Any]) -> list[str]:
+    """The ids of a split: from pid_splits.json, else by each problem's own `split`."""
+    file = folder / _SPLITS
+    if not file.is_file():
+        found = [key for key, problem in problems.items() if problem.get("split") == split]
+        if not found:
+            raise QuestionsError(f"{folder} has no {_SPLITS}, and no problem says split: {split}")
+        return found
+    splits = read_document(file)
+    if split not in splits:
+        raise QuestionsError(f"{file} has no split {split}", hint=f"Known: {', '.join(splits)}.")
+    return [str(key) for key in splits[split]]
+
+
+def _official(key: str, problem: Mapping[str, Any]) -> Problem:
+    try:
+        return Problem(
+            key,
+            problem["subject"],
+            _grade(problem["grade"]),
+            bool(problem["hint"]),
+            bool(problem["image"]),
+            int(problem["answer"]),
+            len(problem["choices"]),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise QuestionsError(f"ScienceQA problem {key} cannot be read: {error!r}") from error
+
+
+def _trimmed(folder: Path, path: Path, split: str) -> Iterator[Problem]:
+    files = [path] if path.is_file() else sorted(folder.glob(f"*_{split}_meta.jsonl"))
+    if len(files) != 1:
+        raise QuestionsError(
+            f"{folder} holds no {_PROBLEMS}, and no one file like scienceqa_{split}_meta.jsonl",
+            hint="Give the folder of ScienceQA's problems.json and pid_splits.json.",
+        )
+    rows = {str(row.get("id")): row for row in read_rows(files[0])}
+    splits = folder / _SPLITS
+    wanted = split_ids(folder, split, {}) if splits.is_file() else list(rows)
+    for key in wanted:
+        if key not in rows:
+            raise QuestionsError(f"{files[0]} lacks problem {key} of the split {split}")
+        row = rows[key]
+        try:
+            yield Problem(
+                key,
+                row["subject"],
+                _grade(row["grade"]),
+                row["has_text"],
+                row["has_image"],
+                row["answer"],
+                row["n_choices"],
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise QuestionsError(f"{files[0]}, problem {key}: {error!r}") from error
+
+
+def _grade(value: object) -> int:
+    """grade7, "7" or 7."""
+    match = re.fullmatch(r"(?:grade)?\s*(\d{1,2})", str(value))
+    if match is None:
+        raise ValueError(f"grade {value!r}")
+    return int(match[1])

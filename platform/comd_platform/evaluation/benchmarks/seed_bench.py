@@ -1,0 +1,81 @@
+"""SEED-Bench's image part (Li et al. 2023): the nine dimensions of the paper's Table 2.
+
+Questions are the official `SEED-Bench.json`, or rows of it, or a results file that carries `gt_answer`:
+then the dimensions are unknown, and null rather than guessed. Video questions (dimensions 10 to 12, ids
+that begin with v) are left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar, Final
+
+from comd_platform.evaluation.benchmarks.base import QuestionsError
+from comd_platform.evaluation.benchmarks.choices import Choice, ChoiceBenchmark
+from comd_platform.evaluation.documents import read_document
+
+DIMENSIONS: Final = ("SUG", "IY", "IAS", "ILN", "ICG", "SRS", "IIN", "VRG", "TRN")
+"""Scene Understanding 1, Instance Identity 2, … Text Recognition 9, in the official numbering."""
+
+_OPTIONS: Final = ("choice_a", "choice_b", "choice_c", "choice_d")
+
+
+class SeedBench(ChoiceBenchmark):
+    kind: ClassVar[str] = "seed_bench"
+    columns: ClassVar[tuple[str, ...]] = (*DIMENSIONS, "Avg")
+    carries_key: ClassVar[bool] = True
+
+    def read_key(self, questions: Path) -> dict[str, Choice]:
+        key: dict[str, Choice] = {}
+        for row in read_questions(questions):
+            name = str(row.get("question_id"))
+            dimension = dimension_of(row)
+            if not self.counts(name) or dimension not in range(len(DIMENSIONS) + 1):
+                continue
+            answer = row.get("gt_answer", row.get("answer"))
+            options = sum(option in row for option in _OPTIONS) or len(_OPTIONS)
+            if not isinstance(answer, str) or answer.strip() not in tuple("ABCD"[:options]):
+                raise QuestionsError(
+                    f"{questions}: question {name} has no right option (gt_answer or answer), "
+                    f"but {answer!r}",
+                    hint="Give SEED-Bench.json, or a results file that carries gt_answer.",
+                )
+            columns = (DIMENSIONS[dimension - 1],) if dimension else ()
+            key[name] = Choice("ABCD".index(answer.strip()), options, columns)
+        if not key:
+            raise QuestionsError(f"{questions} holds no question about an image")
+        return key
+
+    def counts(self, key: str) -> bool:
+        return not key.startswith("v")
+
+
+def read_questions(path: Path) -> list[Mapping[str, Any]]:
+    """The rows of a question file, whatever stands around them. Raises QuestionsError."""
+    files = sorted(path.glob("SEED-Bench*.json")) if path.is_dir() else [path]
+    if len(files) != 1:
+        raise QuestionsError(f"{path} holds no one file like SEED-Bench.json")
+    document = read_document(files[0])
+    if isinstance(document, dict):
+        document = document.get("questions", [document])
+    if not isinstance(document, list) or not all(isinstance(row, dict) for row in document):
+        raise QuestionsError(
+            f"{path} is no list of questions",
+            hint="Give SEED-Bench.json, or a results file that carries gt_answer.",
+        )
+    for number, row in enumerate(document, start=1):
+        if row.get("question_id") is None:
+            raise QuestionsError(f"{path}: question {number} has no question_id")
+    return document
+
+
+def dimension_of(row: Mapping[str, Any]) -> int:
+    """The official number of a question's dimension; 0 where the row does not say."""
+    value = row.get("question_type_id", 0)
+    try:
+        return int(value)
+    except (TypeError, ValueError) as error:
+        raise QuestionsError(
+            f"question {row.get('question_id')}: question_type_id is {value!r}"
+        ) from error
