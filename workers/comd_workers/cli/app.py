@@ -108,6 +108,14 @@ app.command(
     ),
 )(data.export)
 app.command(
+    "evaluate",
+    rich_help_panel=LOOK,
+    epilog=examples(
+        "comd evaluate --benchmark scienceqa --questions scienceqa/ --from-file outputs.json --json",
+        "comd evaluate --benchmark seed_bench --from-file GPT-4V.json",
+    ),
+)(evaluate.evaluate)
+app.command(
     "status",
     rich_help_panel=LOOK,
     epilog=examples(

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from comd_workers.cli.options import AsJson
+
 if TYPE_CHECKING:
     from comd_platform.evaluation.benchmarks import FileReport
 
@@ -25,7 +27,7 @@ def evaluate(
     stored: Annotated[
         bool, typer.Option("--stored", help="Take what the file's own script read, as it stands.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Score answers on a benchmark: the columns of the paper's tables, in percent."""
     from comd_platform.errors import ComdError
