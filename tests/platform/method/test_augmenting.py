@@ -77,7 +77,7 @@ def test_the_instruction_is_found(raw: str, text: str) -> None:
         ("What is it? ASSISTANT: a dog", RejectReason.TEMPLATE_LEAK),
         ("what is the dog doing", RejectReason.REPEATS_PARENT),
         ("Here is a new question: What is  the dog doing ?", RejectReason.REPEATS_PARENT),
-        ("Why? " * 300, RejectReason.TOO_LONG),
+        ("Why is it " + "very " * 300 + "red?", RejectReason.TOO_LONG),
     ],
 )
 def test_what_is_no_instruction_has_a_reason(raw: str, reason: RejectReason) -> None:
@@ -90,9 +90,11 @@ def test_the_length_is_the_callers() -> None:
 
 def test_instructions_in_other_scripts() -> None:
     assert (
-        parse_instruction("\u72d7\u5728\u54ea\u91cc\uff1f", PARENT).text
+        parse_instruction("\u72d7\u5728\u54ea\u91cc\uff1f", "\u732b\u5728\u54ea\u91cc\uff1f").text
         == "\u72d7\u5728\u54ea\u91cc\uff1f"
     )
+    changed = parse_instruction("\u72d7\u5728\u54ea\u91cc\uff1f", PARENT)
+    assert changed.reason is RejectReason.OTHER_LANGUAGE
     repeated = parse_instruction("\u72d7\u5728\u54ea\u91cc", "\u72d7\u5728\u54ea\u91cc\uff1f")
     assert repeated.reason is RejectReason.REPEATS_PARENT
 
@@ -119,4 +121,6 @@ def test_reasons_are_what_the_database_stores() -> None:
         "template_leak",
         "repeats_parent",
         "too_long",
+        "other_language",
+        "garbled",
     ]
