@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import shutil
 import tempfile
-from collections.abc import Generator, Iterable
-from contextlib import closing
+from collections import Counter
+from collections.abc import Generator, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from comd_platform.exporters.llava import Layout, Record
 from comd_platform.exporters.registry import ExportError, find_format
-from comd_platform.exporters.rows import Answers, Row, Scope, read_pictures
+from comd_platform.exporters.rows import NO_FILTERS, Answers, Filters, Row, Scope, read_pictures
+from comd_platform.exporters.turns import Layout
 from comd_platform.images.store import ImageStore
 from comd_platform.settings import Settings
 
@@ -34,6 +33,8 @@ class ExportManifest:
     unanswered: int
     images: int
     images_missing: int
+    generations: dict[int, int]
+    task_types: dict[str, int]
 
 
 def export_pool(
@@ -48,15 +49,20 @@ def export_pool(
     layout: Layout = "dialogues",
     seed: int = 0,
     images: Path | None = None,
+    link: bool = False,
+    prefix: str = "",
+    assessed_in: int | None = None,
+    filters: Filters = NO_FILTERS,
 ) -> ExportManifest:
     """Write the instructions of a pool to `out`, complete or not at all.
 
     `answers`: a model's id, "reference", or None for questions alone (then `layout` must be single).
-    Pictures are named by their path under the image root: with `images` they are copied to that
-    directory, else the image root itself serves as the directory of pictures. The same rows give the
-    same bytes. Raises ExportError.
+    Pictures are named by `prefix` and their path under the image root: with `images` they are copied
+    (or hard-linked: `link`) to that directory, else the image root itself serves as the directory of
+    pictures. `assessed_in` is the iteration whose scores are written and filtered by. The same rows
+    give the same bytes. Raises ExportError.
     """
-    records = find_format(format).records
+    write = find_format(format).writer(settings.image_root)
     if answers is None and layout == "dialogues":
         raise ExportError(
             "questions without answers make no dialogue", hint="Export them as single turns."
@@ -65,27 +71,41 @@ def export_pool(
     tally = _Tally()
     store = ImageStore(settings.image_root)
 
-    def selected() -> Generator[Record, None, None]:
-        with closing(read_pictures(session, pool_id, scope=scope, answers=answers)) as pictures:
+    def kept() -> Generator[list[Row], None, None]:
+        found = read_pictures(
+            session,
+            pool_id,
+            scope=scope,
+            answers=answers,
+            assessed_in=assessed_in,
+            filters=filters,
+            prefix=prefix,
+        )
+        with closing(found) as pictures:
             for rows in pictures:
-                kept = tally.keep(rows, need_answer=answers is not None)
-                if kept:
-                    _copy_image(store, kept[0], images)
-                    yield from records(kept, layout=layout, seed=seed)
+                chosen = tally.keep(rows, need_answer=answers is not None)
+                if chosen:
+                    _place_image(store, chosen[0], images, link=link)
+                    yield chosen
 
     try:
-        with closing(selected()) as chosen:
-            written, sha256 = _write(out, chosen)
+        with closing(kept()) as chosen, _beside(out) as partial:
+            records = write(partial, chosen, layout, seed)
+            with partial.open("rb") as handle:
+                sha256 = hashlib.file_digest(handle, "sha256").hexdigest()
+            partial.replace(out)
     except OSError as error:
         raise ExportError(f"cannot export to {out}: {error.strerror or error}") from error
     return ExportManifest(
         path=out,
         sha256=sha256,
-        records=written,
+        records=records,
         turns=tally.turns,
         unanswered=tally.unanswered,
         images=tally.images,
         images_missing=tally.missing,
+        generations=dict(sorted(tally.generations.items())),
+        task_types=dict(sorted(tally.task_types.items())),
     )
 
 
@@ -94,12 +114,16 @@ class _Tally:
 
     def __init__(self) -> None:
         self.turns = self.unanswered = self.images = self.missing = 0
+        self.generations: Counter[int] = Counter()
+        self.task_types: Counter[str] = Counter()
 
     def keep(self, rows: list[Row], *, need_answer: bool) -> list[Row]:
         """Those of one picture's rows that are exported."""
         kept = [row for row in rows if not need_answer or (row.answer or "").strip()]
         self.turns += len(kept)
         self.unanswered += len(rows) - len(kept)
+        self.generations.update(row.generation for row in kept)
+        self.task_types.update(row.task_type for row in kept)
         if kept and kept[0].image is not None:
             self.images += not kept[0].missing
             self.missing += kept[0].missing
@@ -114,43 +138,25 @@ def _require(session: Session, pool_id: int, answers: Answers) -> None:
             raise ExportError(f"there is no {table} {key}")
 
 
-def _copy_image(store: ImageStore, row: Row, directory: Path | None) -> None:
-    if directory is None or row.image is None or row.missing:
+def _place_image(store: ImageStore, row: Row, directory: Path | None, *, link: bool) -> None:
+    if directory is None or row.stored is None:
         return
-    target = directory / row.image
-    if not target.exists():
-        target.parent.mkdir(parents=True, exist_ok=True)
-        partial = target.with_name(f"{target.name}.partial")
-        shutil.copyfile(store.absolute(row.image), partial)
-        partial.replace(target)
+    target = directory / row.stored
+    if target.exists():
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_name(f"{target.name}.partial")
+    partial.unlink(missing_ok=True)
+    if link:
+        partial.hardlink_to(store.absolute(row.stored))
+    else:
+        shutil.copyfile(store.absolute(row.stored), partial)
+    partial.replace(target)
 
 
-def _write(out: Path, records: Iterable[Record]) -> tuple[int, str]:
-    """Write beside `out`, then rename; returns how many records, and the file's sha256."""
-    lines = out.suffix == ".jsonl"
+@contextmanager
+def _beside(out: Path) -> Iterator[Path]:
+    """A place on the same file system to write to, gone afterwards unless it was renamed to `out`."""
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".export-", dir=out.parent) as room:
-        partial = Path(room) / out.name
-        with partial.open("wb") as handle:
-            count, digest = _write_records(handle, records, lines=lines)
-        partial.replace(out)
-    return count, digest
-
-
-def _write_records(handle: BinaryIO, records: Iterable[Record], *, lines: bool) -> tuple[int, str]:
-    digest = hashlib.sha256()
-    count = 0
-
-    def put(data: str) -> None:
-        encoded = data.encode()
-        digest.update(encoded)
-        handle.write(encoded)
-
-    if not lines:
-        put("[")
-    for count, record in enumerate(records, start=1):
-        line = json.dumps(record, ensure_ascii=False)
-        put(f"{line}\n" if lines else f"{',' if count > 1 else ''}\n{line}")
-    if not lines:
-        put("\n]\n")
-    return count, digest.hexdigest()
+        yield Path(room) / out.name

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from comd_platform.db.engine import transaction
 from comd_platform.images.store import ImageStore
+from comd_platform.importers.embedded import EmbeddedPictures
 from comd_platform.importers.insertion import insert_staged
 from comd_platform.importers.records import ImportFailed
 from comd_platform.importers.registry import find_format
@@ -73,7 +74,11 @@ def import_file(
     _require_directory(images)
     name = _pool_name(path, pool)
     tell = on_progress or _quiet
-    with Refusals(path, skip=skip_bad) as refusals, transaction(engine) as session:
+    with (
+        Refusals(path, skip=skip_bad) as refusals,
+        EmbeddedPictures() as embedded,
+        transaction(engine) as session,
+    ):
         size = _size(path)
         pool_id = _open_pool(session, name, {"format": format, "file": path.name})
         records = stage_records(
@@ -83,6 +88,7 @@ def import_file(
             refusals,
             text_only=text_only,
             keep_answers=keep_answers,
+            embedded=embedded,
             on_bytes=lambda done: tell("records", done, size),
         )
         if records == 0:
@@ -93,6 +99,7 @@ def import_file(
             images,
             refusals,
             pool_id=pool_id,
+            embedded=embedded,
             later=images_later,
             link=link,
             on_pictures=lambda done, total: tell("pictures", done, total),
@@ -129,6 +136,8 @@ def _see(refusals: Refusals) -> str | None:
 
 def _size(path: Path) -> int:
     try:
+        if path.is_dir():
+            return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
         if not path.is_file():
             raise ImportFailed(
                 f"{path} is no file" if path.exists() else f"there is no file {path}"

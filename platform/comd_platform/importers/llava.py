@@ -50,14 +50,14 @@ def parse_record(position: int, value: object) -> SourceRecord | BadRecord:
     try:
         image = image_name(value)
         turns = _turns(value, has_image=image is not None)
-        return SourceRecord(position, name, image, tuple(turns), _task_type(value))
+        return SourceRecord(position, name, image, tuple(turns), task_type_of(value))
     except RecordError as error:
         return BadRecord(position, name, error.field, error.reason, error.hint)
 
 
 def _turns(record: Mapping[str, object], *, has_image: bool) -> list[Turn]:
     if "conversations" in record:
-        return _conversation(record["conversations"], has_image=has_image)
+        return conversation_turns(record["conversations"], has_image=has_image)
     if "instruction" in record:
         answer = text_of(record, "output").strip() if record.get("output") is not None else ""
         return [Turn(_question(record, "instruction", has_image=has_image), answer or None)]
@@ -66,7 +66,8 @@ def _turns(record: Mapping[str, object], *, has_image: bool) -> list[Turn]:
     raise RecordError("record", "has none of the fields conversations, instruction and text")
 
 
-def _conversation(value: object, *, has_image: bool) -> list[Turn]:
+def conversation_turns(value: object, *, has_image: bool) -> list[Turn]:
+    """LLaVA's `conversations` as single turns. Raises RecordError."""
     if not isinstance(value, list) or not all(isinstance(turn, dict) for turn in value):
         raise RecordError("conversations", "expected an array of objects")
     conversation = cast("list[Mapping[str, object]]", value)
@@ -93,7 +94,8 @@ def _refuse_token(field: str, text: object) -> None:
         raise RecordError(field, f"holds {IMAGE_TOKEN}, but the record names no picture")
 
 
-def _task_type(record: Mapping[str, object]) -> str | None:
+def task_type_of(record: Mapping[str, object]) -> str | None:
+    """What the record itself says its task type is; None where it says nothing."""
     for field in FIELDS:
         value = record.get(field)
         if isinstance(value, str) and value.strip():

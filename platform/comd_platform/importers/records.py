@@ -34,6 +34,7 @@ class SourceRecord:
     """A usable record. `position` counts from 1: items of an array, lines of a JSONL file.
 
     `image` is a checked relative name or None; `task_type` what the record itself says, else None.
+    `picture` is the image's content, where the record holds that itself.
     """
 
     position: int
@@ -41,6 +42,7 @@ class SourceRecord:
     image: str | None
     turns: tuple[Turn, ...]
     task_type: str | None
+    picture: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +90,11 @@ def check_record(record: SourceRecord, *, text_only: bool) -> None:
 def image_name(record: Mapping[str, object]) -> str | None:
     """The record's checked `image`, None where there is none. Raises RecordError."""
     value = record.get("image")
-    if value is None:
-        return None
+    return None if value is None else checked_name(value)
+
+
+def checked_name(value: object) -> str:
+    """A picture's name as a checked relative path. Raises RecordError."""
     if not isinstance(value, str):
         several = " (comd's instructions are about one picture)" if isinstance(value, list) else ""
         raise RecordError("image", f"expected a string, found {_kind(value)}{several}")

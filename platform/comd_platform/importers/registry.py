@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from comd_platform.importers.chat_files import read_chat_json, read_dataset, read_parquet
 from comd_platform.importers.llava import read_llava
 from comd_platform.importers.records import ImportFailed, Reader
 
@@ -26,6 +27,10 @@ FORMATS: dict[str, Format] = {
     entry.name: entry
     for entry in (
         Format("llava", "LLaVA instruction files: JSON or JSONL, conversations or QA", read_llava),
+        Format("sharegpt", "ShareGPT conversations: JSON or JSONL", read_chat_json),
+        Format("openai", "OpenAI chat messages: JSONL or JSON", read_chat_json),
+        Format("parquet", "a Parquet file of conversations or questions", read_parquet),
+        Format("hf", "a Hugging Face dataset on disk: a folder of Parquet or Arrow", read_dataset),
     )
 }
 

@@ -12,6 +12,7 @@ from comd_platform.db.copy import copy_rows
 from comd_platform.images.names import ImageError, locate
 from comd_platform.images.register import Progress, prepare_arrivals, stage_arrivals
 from comd_platform.images.store import ImageStore
+from comd_platform.importers.embedded import EmbeddedPictures
 from comd_platform.importers.records import (
     BadRecord,
     ImportFailed,
@@ -37,6 +38,7 @@ def stage_records(
     *,
     text_only: bool,
     keep_answers: bool,
+    embedded: EmbeddedPictures,
     on_bytes: OnBytes,
 ) -> int:
     """COPY every turn of every usable record to `staged`; returns how many records the file holds."""
@@ -56,12 +58,15 @@ def stage_records(
             if isinstance(checked, BadRecord):
                 refusals.add(checked)
                 continue
+            image = checked.image
+            if checked.picture is not None:
+                image = embedded.keep(checked.picture)
             for number, turn in enumerate(checked.turns, start=1):
                 yield (
                     checked.position,
                     number,
                     checked.id,
-                    checked.image,
+                    image,
                     checked.task_type or task_type(turn.question),
                     turn.question,
                     turn.answer if keep_answers else None,
@@ -79,6 +84,7 @@ def stage_pictures(
     refusals: Refusals,
     *,
     pool_id: int,
+    embedded: EmbeddedPictures,
     later: bool,
     link: bool,
     on_pictures: Progress,
@@ -100,7 +106,9 @@ def stage_pictures(
     refused: dict[str, ImageError] = {}
     for name in names:
         try:
-            file = locate(directory, name) if directory is not None else None
+            file = embedded.find(name)
+            if file is None and directory is not None:
+                file = locate(directory, name)
         except ImageError as error:
             refused[name] = error
             continue

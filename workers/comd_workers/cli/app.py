@@ -103,8 +103,10 @@ app.command(
     "export",
     rich_help_panel=DATA,
     epilog=examples(
-        "comd export demo-0 demo.json",
-        "comd export demo-0 new.json --scope tuning --iteration 4 --images pictures/",
+        "comd export demo-0 demo/",
+        "comd export demo-0 hub/ --format hf           # datasets.load_dataset opens it",
+        "comd export demo-0 factory/ --format sharegpt # LLaMA-Factory's dataset_info.json in it",
+        "comd export demo-0 hard/ --scope tuning --iteration 4 --min-difficulty 0.33",
     ),
 )(data.export)
 app.command(

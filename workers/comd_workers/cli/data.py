@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from comd_workers.cli.connect import database
 from comd_workers.cli.options import AsJson, Images, Link, RunName, examples
 from comd_workers.cli.output import duration, print_json
+
+if TYPE_CHECKING:
+    from comd_platform.importers import ImportReport
 
 
 class Scope(StrEnum):
@@ -20,62 +24,99 @@ class Scope(StrEnum):
     tuning = "tuning"
 
 
+class ExportFormat(StrEnum):
+    """What `comd export` writes; the registry in comd_platform.exporters has the writers."""
+
+    llava = "llava"
+    sharegpt = "sharegpt"
+    openai = "openai"
+    hf = "hf"
+    parquet = "parquet"
+
+
+class AnswersOf(StrEnum):
+    """Whose answers are exported."""
+
+    teacher = "teacher"
+    student = "student"
+    reference = "reference"
+    none = "none"
+
+
+class Layout(StrEnum):
+    """How the questions about one picture stand together."""
+
+    dialogues = "dialogues"
+    single = "single"
+
+
+class Pictures(StrEnum):
+    """What becomes of the pictures."""
+
+    copy = "copy"
+    link = "link"
+    none = "none"
+
+
 import_app = typer.Typer(
     no_args_is_help=True, help="Bring instructions, pictures and benchmarks in."
 )
 
 
-@import_app.command(
-    "llava",
-    epilog=examples(
-        "comd import llava seed.json --images pictures/",
-        "comd import llava seed.json --images-later --skip-bad",
-    ),
-)
-def import_llava(
-    file: Annotated[Path, typer.Argument(help="LLaVA JSON or JSONL.")],
-    images: Images = None,
-    pool: Annotated[
-        str | None, typer.Option("--pool", help="The pool's name; none: the file's.")
-    ] = None,
-    keep_answers: Annotated[
-        bool, typer.Option("--keep-answers", help="Keep answers aside as reference answers.")
-    ] = False,
-    images_later: Annotated[
-        bool, typer.Option("--images-later", help="Let records wait for absent pictures.")
-    ] = False,
-    text_only: Annotated[
-        bool, typer.Option("--text-only", help="Take records without a picture too.")
-    ] = False,
-    skip_bad: Annotated[
-        bool,
-        typer.Option("--skip-bad", help="Leave bad records out, with a report beside the file."),
-    ] = False,
-    link: Link = False,
-    as_json: AsJson = False,
-) -> None:
-    """Import a LLaVA instruction file as a root pool: single turns, answers dropped, all or nothing."""
-    from comd_platform.importers import import_file
-    from comd_workers.cli.stages import StageBars
+def _importer(format: str) -> Callable[..., None]:
+    """The command for one format; all of them take the same options."""
 
-    with database() as (engine, settings), StageBars() as bars:
-        report = import_file(
-            engine,
-            settings,
-            format="llava",
-            path=file,
-            images=images,
-            pool=pool,
-            keep_answers=keep_answers,
-            images_later=images_later,
-            text_only=text_only,
-            skip_bad=skip_bad,
-            link=link,
-            on_progress=bars,
-        )
-    if as_json:
-        print_json(report)
-        return
+    def command(
+        file: Annotated[Path, typer.Argument(help="The file, or the folder of a dataset.")],
+        images: Images = None,
+        pool: Annotated[
+            str | None, typer.Option("--pool", help="The pool's name; none: the file's.")
+        ] = None,
+        keep_answers: Annotated[
+            bool, typer.Option("--keep-answers", help="Keep answers aside as reference answers.")
+        ] = False,
+        images_later: Annotated[
+            bool, typer.Option("--images-later", help="Let records wait for absent pictures.")
+        ] = False,
+        text_only: Annotated[
+            bool, typer.Option("--text-only", help="Take records without a picture too.")
+        ] = False,
+        skip_bad: Annotated[
+            bool,
+            typer.Option(
+                "--skip-bad", help="Leave bad records out, with a report beside the file."
+            ),
+        ] = False,
+        link: Link = False,
+        as_json: AsJson = False,
+    ) -> None:
+        from comd_platform.importers import import_file
+        from comd_workers.cli.stages import StageBars
+
+        with database() as (engine, settings), StageBars() as bars:
+            report = import_file(
+                engine,
+                settings,
+                format=format,
+                path=file,
+                images=images,
+                pool=pool,
+                keep_answers=keep_answers,
+                images_later=images_later,
+                text_only=text_only,
+                skip_bad=skip_bad,
+                link=link,
+                on_progress=bars,
+            )
+        if as_json:
+            print_json(report)
+        else:
+            _tell(report)
+
+    return command
+
+
+def _tell(report: ImportReport) -> None:
     typer.echo(
         f"pool {report.pool}: {report.instructions_new:,} new instructions, "
         f"{report.instructions_known:,} known, {report.duplicates:,} duplicates, from "
@@ -86,6 +127,26 @@ def import_llava(
         typer.echo(f"{report.images_missing:,} pictures are missing: comd import images DIR")
     if report.skipped:
         typer.echo(f"{report.skipped:,} records skipped, listed in {report.skip_report}")
+
+
+FORMATS = {
+    "llava": ("LLaVA conversations or questions, JSON or JSONL", "llava seed.json"),
+    "sharegpt": ("ShareGPT conversations, JSON or JSONL", "sharegpt data.json"),
+    "openai": ("OpenAI chat messages, JSONL or JSON", "openai chats.jsonl"),
+    "parquet": ("a Parquet file of conversations or questions", "parquet train.parquet"),
+    "hf": ("a Hugging Face dataset on disk, its pictures inside or beside", "hf my-dataset"),
+}
+"""Format -> (what it reads, an example); the registry in comd_platform.importers has the readers."""
+
+for _format, (_reads, _example) in FORMATS.items():
+    import_app.command(
+        _format,
+        help=f"Import {_reads}, as a root pool: single turns, answers dropped, all or nothing.",
+        epilog=examples(
+            f"comd import {_example} --images pictures/",
+            f"comd import {_example} --images-later --skip-bad   # the pictures come later",
+        ),
+    )(_importer(_format))
 
 
 @import_app.command("images", epilog=examples("comd import images pictures/"))
@@ -131,7 +192,10 @@ def import_benchmark(
 
 def export(
     run: RunName,
-    out: Annotated[Path, typer.Argument(help="The JSON file to write.")],
+    folder: Annotated[Path, typer.Argument(help="The folder to write to.")],
+    format: Annotated[
+        ExportFormat, typer.Option("--format", help="For whose trainer; see docs/data.md.")
+    ] = ExportFormat.llava,
     iteration: Annotated[
         int | None, typer.Option("--iteration", help="Which iteration; none: the last.")
     ] = None,
@@ -139,36 +203,53 @@ def export(
         Scope,
         typer.Option("--scope", help="cache: all so far; tuning: what the iteration brought."),
     ] = Scope.cache,
+    answers: Annotated[
+        AnswersOf, typer.Option("--answers", help="Whose answers, or none: questions alone.")
+    ] = AnswersOf.teacher,
+    layout: Annotated[
+        Layout, typer.Option("--layout", help="Dialogues of one picture, or single turns.")
+    ] = Layout.dialogues,
     images: Annotated[
-        Path | None, typer.Option("--images", help="Copy the pictures here; none: leave them.")
+        Pictures,
+        typer.Option(
+            "--images", help="Copy the pictures, hard-link them, or name them in COMD_IMAGES."
+        ),
+    ] = Pictures.copy,
+    task_type: Annotated[
+        list[str] | None, typer.Option("--task-type", help="Only these; may be repeated.")
+    ] = None,
+    min_difficulty: Annotated[
+        float | None, typer.Option("--min-difficulty", help="As the iteration assessed it (eq. 6).")
+    ] = None,
+    max_difficulty: Annotated[
+        float | None, typer.Option("--max-difficulty", help="The same from above.")
+    ] = None,
+    min_teacher_score: Annotated[
+        float | None, typer.Option("--min-teacher-score", help="1 to 10, of the assessor.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write a pool with the teacher's answers as LLaVA JSON, for any trainer."""
+    """Write what a run has for any trainer: a folder of data, pictures, manifest and dataset card."""
     from comd_platform.db.engine import transaction
-    from comd_platform.exporters import export_pool
-    from comd_platform.runs import RunError, chain, find_run
+    from comd_platform.exporters import Filters, Wanted, export_run
 
+    wanted = Wanted(
+        format=format.value,
+        iteration=iteration,
+        scope=scope.value,
+        answers=answers.value,
+        layout=layout.value,
+        pictures=images.value,
+        filters=Filters(tuple(task_type or ()), min_difficulty, max_difficulty, min_teacher_score),
+    )
     with database() as (engine, settings), transaction(engine) as session:
-        found = chain(session, find_run(session, run))
-        wanted = [each for each in found if iteration in (None, each.number)]
-        if not wanted:
-            raise RunError(f"run {run!r} has no iteration {iteration or 1}")
-        last = wanted[-1]
-        manifest = export_pool(
-            session,
-            settings,
-            pool_id=last.pool_id,
-            out=out,
-            scope=scope.value,
-            answers=last.teacher_model_id,
-            seed=last.id,
-            images=images,
-        )
+        done = export_run(session, settings, run, folder, wanted)
     if as_json:
-        print_json(manifest)
+        print_json(done.manifest)
         return
+    data = done.data
     typer.echo(
-        f"{manifest.path}: {manifest.records:,} records, {manifest.turns:,} turns, "
-        f"{manifest.images:,} pictures; {manifest.unanswered:,} instructions had no answer"
+        f"{data.path}: {data.records:,} records, {data.turns:,} turns, {data.images:,} pictures; "
+        f"{data.unanswered:,} instructions had no answer\n"
+        f"{folder / 'README.md'} and manifest.json say what it is"
     )
