@@ -11,6 +11,8 @@ from comd_platform.config.load import parse_config
 from comd_platform.config.run import RunConfig
 from comd_platform.errors import ComdError
 from comd_platform.importers import missing_images
+from comd_platform.loop.sharing import first_touched
+from comd_platform.models import role_model
 from comd_platform.tables import Iteration, Pool, Run
 
 
@@ -44,7 +46,9 @@ def branch_run(
 ) -> Run:
     """A run that shares `base`'s iterations up to `at` and goes on with other settings.
 
-    Raises RunError when that iteration is not finished, or the name is taken by something else.
+    Where the settings touch iteration `at` itself, the branch makes that one again on the same pool,
+    of all rows that still hold (`loop.sharing`). Raises RunError when that iteration is not
+    finished, or the name is taken by something else.
     """
     shared = next((found for found in chain(session, base) if found.number == at), None)
     if shared is None or shared.phase != "done":
@@ -54,11 +58,16 @@ def branch_run(
         )
     config = parse_config(base.config | {"name": name}, overrides, origin=f"branch of {base.name}")
     document = config.model_dump(mode="json")
+    made = parse_config(shared.config, origin=f"the config of iteration {shared.number}")
+    again = first_touched(made, config) is not None
+    base_iteration_id = shared.parent_id if again else shared.id
     standing = session.scalar(select(Run).where(Run.name == name))
     if standing is not None:
-        if standing.config == document and standing.base_iteration_id == shared.id:
+        if standing.config == document and standing.base_iteration_id == base_iteration_id:
             return standing
-        raise RunError(f"a run named {name!r} exists with another config or base")
+        raise RunError(
+            f"a run named {name!r} exists with another config or base", hint="Choose another name."
+        )
     if config.pool != base.config["pool"]:
         raise RunError("a branch shares the seed pool of its base; --set pool=… cannot change it")
     run = Run(
@@ -66,12 +75,35 @@ def branch_run(
         seed=config.seed,
         pool_id=base.pool_id,
         parent_id=base.id,
-        base_iteration_id=shared.id,
+        base_iteration_id=base_iteration_id,
         config=document,
     )
     session.add(run)
     session.flush()
+    if again:
+        begin_iteration(session, run, shared.number, shared.parent_id, shared.pool_id, "label")
     return run
+
+
+def begin_iteration(
+    session: Session, run: Run, number: int, parent_id: int | None, pool_id: int, phase: str
+) -> Iteration:
+    """A new iteration of a run, standing at `phase`; its roles are those of the run's config."""
+    config = run_config(run)
+    iteration = Iteration(
+        run_id=run.id,
+        number=number,
+        parent_id=parent_id,
+        pool_id=pool_id,
+        config=run.config,
+        phase=phase,
+        teacher_model_id=role_model(session, config, "teacher"),
+        assessor_model_id=role_model(session, config, "assessor"),
+        augmentor_model_id=role_model(session, config, "augmentor"),
+    )
+    session.add(iteration)
+    session.flush()
+    return iteration
 
 
 def find_run(session: Session, name: str) -> Run:

@@ -15,7 +15,7 @@ from comd_platform.method.difficulty import clamp_score, difficulty
 from comd_platform.method.diversity import accept
 from comd_platform.method.judging import average_positions, parse_scores
 from comd_platform.method.seeds import content_seed, rank_key
-from comd_platform.method.selection import Candidate, balanced_selection
+from comd_platform.method.selection import MEASURES, Assessed, Rule
 
 
 class Rows:
@@ -118,22 +118,36 @@ def _check_pool(rows: Rows, before: Any, iteration: Any) -> None:
 
 def _check_selection(rows: Rows, before: Any, iteration: Any) -> None:
     chosen = rows.all("SELECT * FROM selection WHERE pool_id = :pool", pool=iteration.pool_id)
-    method, seed = iteration.config["method"], iteration.config["seed"]
-    cap = method["max_new"] and round(method["max_new"] * method["oversample"])
+    # The pool remembers how it was grown: a branch may go on from it under another measure.
+    method, seed = rows.by_id("pool")[iteration.pool_id].config, iteration.config["seed"]
     older = cache_pool(rows, before.pool_id)
-    seed = content_seed(seed, iteration.number, "select")
-    if method["selection"] != "competitive":
-        ranked = sorted((row.key for row in older.values()), key=lambda key: rank_key(seed, key))
-        assert {older[row.instruction_id].key for row in chosen} == set(ranked[:cap])
-        return
-    scored = rows.all(
-        "SELECT * FROM assessment WHERE iteration_id = :iteration AND difficulty IS NOT NULL",
-        iteration=before.id,
+    assessed = {
+        row.instruction_id: row
+        for row in rows.all("SELECT * FROM assessment WHERE iteration_id = :i", i=before.id)
+    }
+    answers = {
+        row.instruction_id: row
+        for row in rows.all("SELECT * FROM answer WHERE model_id = :m", m=before.student_model_id)
+    }
+    known = [
+        Assessed(
+            row.key,
+            assessed[row.id].teacher_score if row.id in assessed else None,
+            assessed[row.id].student_score if row.id in assessed else None,
+            answers[row.id].mean_logprob if row.id in answers else None,
+        )
+        for row in older.values()
+    ]
+    rule = Rule(
+        threshold=method["difficulty_threshold"],
+        easy_share=method["easy_share"],
+        max_sources=method["max_new"] and round(method["max_new"] * method["oversample"]),
+        seed=content_seed(seed, iteration.number, "select"),
     )
-    candidates = [Candidate(older[row.instruction_id].key, row.difficulty) for row in scored]
-    wanted = balanced_selection(candidates, method["difficulty_threshold"], seed, cap)
-    assert {(older[row.instruction_id].key, row.band) for row in chosen} == {
-        (each.key, each.band) for each in wanted
+    select = MEASURES[method["selection"]].select
+    assert select is not None
+    assert {(older[row.instruction_id].key, row.band, row.score) for row in chosen} == {
+        (each.key, each.band, each.score) for each in select(known, rule)
     }
 
 
@@ -243,8 +257,10 @@ def _check_evaluation(rows: Rows, iteration: Any) -> None:
         "SELECT s.*, i.answers, b.metric, b.id AS benchmark_id FROM evaluation e"
         " JOIN evaluation_score s ON s.evaluation_id = e.id"
         " JOIN evaluation_item i ON i.id = s.item_id JOIN benchmark b ON b.id = e.benchmark_id"
-        " WHERE e.iteration_id = :iteration",
-        iteration=iteration.id,
+        # Iterations that train alike share a checkpoint, and what was measured of it.
+        " JOIN model m ON m.id = e.model_id JOIN model student ON student.id = :student"
+        " WHERE m.checkpoint_id = student.checkpoint_id",
+        student=iteration.student_model_id,
     )
     wanted = iteration.config["evaluation"]["benchmarks"]
     items = rows.all(

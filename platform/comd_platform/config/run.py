@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
+    NonNegativeFloat,
     NonNegativeInt,
     PositiveFloat,
     PositiveInt,
@@ -17,6 +19,7 @@ from pydantic import (
 
 from comd_platform.config.engines import EngineConfig, HfConfig, Share
 from comd_platform.config.training import Hyperparameters
+from comd_platform.method.selection import MEASURES, Measure
 
 Role = Literal["teacher", "student", "assessor", "augmentor"]
 
@@ -57,15 +60,29 @@ class TeacherConfig(RoleConfig):
     model: EngineConfig = HfConfig(model="llava-hf/llava-1.5-13b-hf")
 
 
+def _known_measure(name: str) -> str:
+    if name not in MEASURES:
+        raise ValueError(f"no such measure; there are: {', '.join(MEASURES)}")
+    return name
+
+
 class MethodConfig(_Section):
     """Competition: what counts as difficult, what is written next, what is kept (section 3.3)."""
 
-    selection: Literal["competitive", "random", "none"] = Field(
+    selection: Annotated[str, AfterValidator(_known_measure)] = Field(
         "competitive",
-        description="Sources of the next pool: difficult and as many easy ones (the paper), a random "
-        "sample of the cache pool, or none at all: every iteration tunes on the seed pool again.",
+        description="Sources of the next pool: competitive (difficult by eq. 6 and as many easy "
+        "ones: the paper), regret (the teacher did better), uncertainty (the student doubts its own "
+        "answer; no judge), random (a sample of the cache pool), all of it, or none: every iteration "
+        "tunes on the seed pool again.",
     )
-    difficulty_threshold: Share = Field(0.33, description="tau of section 3.3.2.")
+    difficulty_threshold: Share = Field(
+        0.33,
+        description="tau of section 3.3.2; for uncertainty the least doubt, 1 - mean probability.",
+    )
+    easy_share: NonNegativeFloat = Field(
+        1.0, description="Easy instructions chosen per difficult one: 1 is the paper, 0 hard only."
+    )
     diversity_threshold: Share = Field(0.7, description="ROUGE-L F below which a candidate is new.")
     max_new: PositiveInt | None = Field(
         None, description="At most so many new instructions an iteration; unset: as many as come."
@@ -74,15 +91,22 @@ class MethodConfig(_Section):
         1.25, ge=1, description="Sources chosen per instruction wanted, when max_new is set."
     )
     minimum_pool: NonNegativeInt = Field(
-        1, description="A smaller new pool ends the run: the student has caught up."
+        1,
+        description="A smaller new pool is not trained on: the student has caught up, or memorised.",
+    )
+    when_caught_up: Literal["stop", "fill"] = Field(
+        "stop", description="stop: the run ends there. fill: a random sample makes up the minimum."
+    )
+    assess_last: bool = Field(
+        True, description="Assess the last iteration too, although no pool grows from it."
     )
     judge_attempts: PositiveInt = Field(3, description="Replies asked for until one can be read.")
     augment_attempts: PositiveInt = Field(2, description="Replies until one holds an instruction.")
 
     @property
-    def needs_assessment(self) -> bool:
-        """Whether the selection reads scores; a baseline that does not is spared the judge."""
-        return self.selection == "competitive"
+    def measure(self) -> Measure:
+        """How sources are chosen, and what it needs to know: what is not needed is not done."""
+        return MEASURES[self.selection]
 
 
 class PoolConfig(_Section):

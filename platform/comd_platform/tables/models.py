@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import ForeignKey, UniqueConstraint
+from sqlalchemy import CheckConstraint, Double, ForeignKey, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from comd_platform.tables.base import Base, CreatedAt, Id, one_of
@@ -46,13 +46,17 @@ class Model(Base):
 
 
 class Answer(Spent, Base):
-    """What a model said to an instruction; said once, used by every iteration and branch."""
+    """What a model said to an instruction; said once, used by every iteration and branch.
+
+    `mean_logprob` is what the model thought of it, nats a token; null unless a measure asked.
+    """
 
     __tablename__ = "answer"
     __table_args__ = (
         UniqueConstraint("instruction_id", "model_id"),
         one_of("finish_reason", "stop", "length"),
         *spent_checks(),
+        CheckConstraint("mean_logprob <= 0", name="mean_logprob_not_positive"),
     )
 
     id: Mapped[Id]
@@ -60,4 +64,5 @@ class Answer(Spent, Base):
     model_id: Mapped[int] = mapped_column(ForeignKey("model.id"), index=True)
     text: Mapped[str]
     finish_reason: Mapped[str]
+    mean_logprob: Mapped[float | None] = mapped_column(Double)
     created_at: Mapped[CreatedAt]

@@ -15,12 +15,16 @@ PHASES = ("augment", "accept", "label", "tune", "answer", "evaluate", "judge", "
 
 
 class Run(Base):
-    """A branch: its own iterations, continuing from `base_iteration_id` where there is one."""
+    """A branch: its own iterations, continuing from `base_iteration_id` where there is one.
+
+    A branch with a parent and no base shares no iteration whole: it makes its first one itself, of
+    the parent's rows where they still hold.
+    """
 
     __tablename__ = "run"
     __table_args__ = (
         CheckConstraint(
-            "(parent_id IS NULL) = (base_iteration_id IS NULL)", name="branch_is_complete"
+            "base_iteration_id IS NULL OR parent_id IS NOT NULL", name="base_has_parent"
         ),
     )
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from comd_platform.method.bands import band
 from comd_platform.method.difficulty import clamp_score, difficulties, difficulty
+from comd_platform.method.sampling import Candidate, balanced_selection, random_selection
 from comd_platform.method.seeds import content_seed, rank_key
-from comd_platform.method.selection import Candidate, balanced_selection, random_selection
 
 scores = st.floats(1, 10)
 

@@ -13,8 +13,8 @@ from toy_world import MARKERS, import_toy_world, toy_config
 
 from comd_platform.config.run import RunConfig
 from comd_platform.db.engine import transaction
+from comd_platform.loop.collapse import StudentCaughtUp
 from comd_platform.loop.driver import Driver, PhaseFailed
-from comd_platform.loop.iterations import StudentCaughtUp
 from comd_platform.reports.usage import run_usage
 from comd_platform.runs import branch_run, create_run, find_run
 from comd_platform.settings import Settings

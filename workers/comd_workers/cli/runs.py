@@ -37,7 +37,8 @@ def create(
 
     resolved = load_config(config, overrides or ())
     with database() as (engine, _), transaction(engine) as session:
-        _tell(create_run(session, resolved), "run", as_json)
+        run = create_run(session, resolved)
+        _tell(run, f"run {run.name} stands", as_json)
 
 
 @app.command(
@@ -55,22 +56,29 @@ def branch(
     overrides: Overrides = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make a run that shares another's iterations up to --at, then goes its own way."""
+    """Make a run that shares another's iterations up to --at, then goes its own way.
+
+    What the changed settings do not touch of iteration --at is shared too, row by row.
+    """
     from comd_platform.db.engine import transaction
-    from comd_platform.runs import branch_run, find_run
+    from comd_platform.runs import branch_run, chain, find_run
 
     with database() as (engine, _), transaction(engine) as session:
         made = branch_run(
             session, find_run(session, run), name=name, at=at, overrides=overrides or ()
         )
-        _tell(made, "branch", as_json)
+        whole = sum(iteration.run_id != made.id for iteration in chain(session, made))
+        shared = f"shares {whole} of {at} iterations whole" + (
+            "" if whole == at else f" and of iteration {at} all that still holds"
+        )
+        _tell(made, f"branch {made.name} {shared}", as_json)
 
 
-def _tell(run: Run, kind: str, as_json: bool) -> None:
+def _tell(run: Run, said: str, as_json: bool) -> None:
     if as_json:
         print_json({"run": run.name, "id": run.id, "config": run.config})
     else:
-        typer.echo(f"{kind} {run.name} stands; go on with: comd iterate {run.name}")
+        typer.echo(f"{said}; go on with: comd iterate {run.name}")
 
 
 @app.command("list", epilog=examples("comd run list", "comd run list --json"))

@@ -3,25 +3,19 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
-from contextlib import suppress
+from collections.abc import Callable
 from pathlib import Path
 
 import yaml
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine
 
 from comd_platform.config.load import parse_config
 from comd_platform.db.engine import transaction
-from comd_platform.db.outage import Patience
 from comd_platform.evaluation.items import import_benchmark
 from comd_platform.importers import import_file
-from comd_platform.loop.driver import Driver
-from comd_platform.loop.iterations import StudentCaughtUp
 from comd_platform.loop.port import Watcher
-from comd_platform.runs import branch_run, chain, create_run, find_run
+from comd_platform.runs import branch_run, create_run, find_run
 from comd_platform.settings import Settings
-from comd_platform.tables import Run
 from comd_tinyworld.data import balanced_test, seed_set, write_all
 from comd_workers.demo.arms import (
     ARMS,
@@ -34,6 +28,7 @@ from comd_workers.demo.arms import (
     Arm,
     run_document,
 )
+from comd_workers.fleet import Fleet, finished_iterations
 from comd_workers.workforce import Workforce
 
 WORKERS = 2
@@ -87,50 +82,14 @@ class Demo:
             return
         # Teacher and student both stay loaded: they are small.
         with Workforce(self._settings, local=WORKERS, max_loaded=2) as workforce:
-            if self._done(COMPETITIVE) == 0:
-                self._driver(workforce, COMPETITIVE, watch, stop).run(self.arm(COMPETITIVE), 1)
+            fleet = Fleet(self._engine, self._settings, workforce, watch, stop)
+            fleet.drive([self.arm(COMPETITIVE)], 1)
             with transaction(self._engine) as session:
                 base = find_run(session, self.arm(COMPETITIVE))
                 for arm in BASELINES:
                     branch_run(session, base, name=self.arm(arm), at=1, overrides=arm.overrides)
-            with ThreadPoolExecutor(len(ARMS)) as threads:
-                drives = [
-                    threads.submit(self._drive, self._driver(workforce, arm, watch, stop), arm)
-                    for arm in ARMS
-                ]
-                _wait(drives, stop)
-
-    def _driver(
-        self,
-        workforce: Workforce,
-        arm: Arm,
-        watch: Callable[[str], Watcher],
-        stop: threading.Event,
-    ) -> Driver:
-        patience = Patience.of(self._settings, stop)
-        return Driver(self._engine, workforce, watch(self.arm(arm)), stop=stop, patience=patience)
-
-    def _drive(self, driver: Driver, arm: Arm) -> None:
-        # A student who has caught up ends its arm early; the others go on, and the table tells.
-        with suppress(StudentCaughtUp):
-            driver.run(self.arm(arm))
-
-    def _done(self, arm: Arm) -> int:
-        """How many iterations of an arm are finished; none while the arm does not stand."""
-        with transaction(self._engine) as session:
-            run = session.scalar(select(Run).where(Run.name == self.arm(arm)))
-            found = chain(session, run) if run else []
-            return sum(iteration.phase == "done" for iteration in found)
+            # A student who has caught up ends its arm early; the others go on, and the table tells.
+            fleet.drive([self.arm(arm) for arm in ARMS])
 
     def _played(self) -> bool:
-        return all(self._done(arm) == ITERATIONS for arm in ARMS)
-
-
-def _wait(drives: Sequence[Future[None]], stop: threading.Event) -> None:
-    """All of them; when one fails the others are asked to stop, and its error is raised."""
-    done, pending = wait(drives, return_when=FIRST_EXCEPTION)
-    if pending:
-        stop.set()
-        wait(pending)
-    for drive in done:
-        drive.result()
+        return all(finished_iterations(self._engine, self.arm(arm)) == ITERATIONS for arm in ARMS)

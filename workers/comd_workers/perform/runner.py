@@ -28,6 +28,7 @@ from comd_workers.perform.heartbeat import Heartbeat
 from comd_workers.perform.job import Job, load_job, storable
 from comd_workers.perform.judging import Judging
 from comd_workers.perform.tuning import Tuning, record_failure
+from comd_workers.perform.weighing import StudentAnswering
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +39,7 @@ def handlers(database: Database) -> dict[str, Handler[Any, Any]]:
     """One handler a phase; another phase is a file beside these and a line here."""
     return {
         "label": Answering(),
-        "answer": Answering(),
+        "answer": StudentAnswering(),
         "judge": Judging(),
         "augment": Augmenting(),
         "evaluate": Evaluating(),
@@ -119,8 +120,13 @@ class Performer:
             self._engines.close()  # what is loaded may be broken
             self._failed(held, error, fatal=True)
         except TrainingFailed as error:
-            # Another process still trains the same thing, or was told to stop: not the item's fault.
-            self._failed(held, error, fatal=error.kind not in {"busy", "killed", "stopped"})
+            # Another process still trains the same thing (a branch that coincides with this one), or
+            # was told to stop: not the item's fault.
+            if error.kind == "busy":
+                with transaction(self._database) as session:
+                    release(session, held)
+                return
+            self._failed(held, error, fatal=error.kind not in {"killed", "stopped"})
         except Exception as error:
             log.exception("work item %s (%s) failed", held.item_id, held.phase)
             self._failed(held, error, fatal=False)

@@ -15,12 +15,12 @@ from sqlalchemy.orm import Session
 
 from comd_platform.db.arrays import among
 from comd_platform.keys import child_key
+from comd_platform.loop.collapse import StudentCaughtUp
 from comd_platform.loop.context import Context, cache_pool_ids
-from comd_platform.loop.iterations import StudentCaughtUp
 from comd_platform.loop.port import Settled
 from comd_platform.method.diversity import DiversityIndex, TextOnlyIndex, Verdict, accept
 from comd_platform.method.seeds import rank_key
-from comd_platform.tables import Augmentation, Instruction
+from comd_platform.tables import Augmentation, Instruction, Selection
 
 OVER_BUDGET = "over budget"
 NOT_DIVERSE = "not diverse"
@@ -59,7 +59,20 @@ def settle(session: Session, context: Context) -> Settled:
             hint="Lower method.minimum_pool, raise method.diversity_threshold, or stop here.",
         )
     note = f"{total} of {len(candidates)} candidates accepted"
+    if filled := _filled_up(session, context):
+        note += f"; too little was difficult: {filled} sources are a random sample"
     return Settled(records=len(candidates), note=note)
+
+
+def _filled_up(session: Session, context: Context) -> int:
+    """Sources that made up the minimum (`method.when_caught_up`); by another measure all are random."""
+    if context.config.method.measure.needs == "nothing":
+        return 0
+    return session.scalars(
+        select(func.count())
+        .select_from(Selection)
+        .where(Selection.pool_id == context.pool_id, Selection.band == "random")
+    ).one()
 
 
 def _candidates(session: Session, context: Context) -> Sequence[_Source]:

@@ -1,4 +1,7 @@
-"""Answer: the tuned student answers all of the cache pool (section 3.3.2)."""
+"""Answer: the tuned student answers all of the cache pool (section 3.3.2).
+
+Where the selection measure reads log-probabilities the student also weighs its own answers.
+"""
 
 from __future__ import annotations
 
@@ -7,16 +10,19 @@ from sqlalchemy.orm import Session
 
 from comd_platform.ledger import plan_items
 from comd_platform.loop.context import Context, answered, cache_pool_ids, quarantined
-from comd_platform.tables import Instruction
+from comd_platform.tables import Answer, Instruction
 
 
 def plan(session: Session, context: Context) -> int:
-    """Work items for what this student has not answered; returns how many records."""
+    """Work items for what this student has not answered, or not weighed; returns how many records."""
+    done = answered(context.student)
+    if context.config.method.measure.needs == "logprobs":
+        done = done.where(Answer.mean_logprob.is_not(None))
     subjects = session.scalars(
         select(Instruction.id)
         .where(
             Instruction.id.in_(cache_pool_ids(context.pool_id)),
-            ~answered(context.student),
+            ~done,
             ~quarantined(context, "answer"),
         )
         .order_by(Instruction.key)

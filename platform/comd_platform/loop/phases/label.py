@@ -15,7 +15,7 @@ from comd_platform.tables import Instruction
 def plan(session: Session, context: Context) -> int:
     """Work items for what the teacher has not answered yet, in any run; returns how many records."""
     wanted = among(Instruction.id, tuning_set(session, context))
-    if context.config.method.needs_assessment:
+    if context.config.method.measure.needs == "judgements":
         # Another teacher than the parent iteration's has the whole cache pool to answer.
         wanted |= Instruction.id.in_(cache_pool_ids(context.pool_id))
     subjects = session.scalars(

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from sqlalchemy import select
+from sqlalchemy import func, insert, literal, select
 from sqlalchemy.orm import Session
 
 from comd_platform.db.arrays import among
@@ -16,9 +16,18 @@ from comd_platform.db.copy import copy_rows
 from comd_platform.loop.context import Context
 from comd_platform.loop.tuning_set import tuning_set
 from comd_platform.method.dialogues import SingleTurn, merge_turns
-from comd_platform.models import role_model
+from comd_platform.models import checkpoint_model, role_model
 from comd_platform.runs import RunError
-from comd_platform.tables import Answer, Instruction, Iteration, Model, TrainingRun, WorkItem
+from comd_platform.tables import (
+    Answer,
+    Checkpoint,
+    Instruction,
+    Iteration,
+    Model,
+    TrainingMetric,
+    TrainingRun,
+    WorkItem,
+)
 
 _COLUMNS = ("instruction_id", "answer_id", "dialogue", "turn", "image_position", "reason")
 _TYPES = ("int8", "int8", "int8", "text", "int8", "text", "text")
@@ -37,14 +46,15 @@ class _Example:
 def plan(session: Session, context: Context) -> int:
     """The training run with its examples, and the one work item for it; 0 when it is done.
 
-    Raises RunError when no instruction has an answer to learn from.
+    A training that another iteration has finished, the same in all that decides the weights, is
+    taken over with its checkpoint. Raises RunError when no instruction has an answer to learn from.
     """
     standing = session.scalar(
         select(TrainingRun).where(TrainingRun.iteration_id == context.iteration_id)
     )
     if standing is None:
         standing = _plan_training(session, context)
-    if standing.state == "done":
+    if standing.state == "done" or _taken_over(session, context, standing):
         return 0
     standing.state, standing.error = "planned", None
     session.add(
@@ -52,6 +62,44 @@ def plan(session: Session, context: Context) -> int:
     )
     session.flush()
     return 1
+
+
+def _taken_over(session: Session, context: Context, training: TrainingRun) -> bool:
+    """Whether this training has been done before; then metrics, checkpoint and student are its."""
+    twin = session.scalar(
+        select(TrainingRun)
+        .where(TrainingRun.key == training.key, TrainingRun.state == "done")
+        .order_by(TrainingRun.id)
+        .limit(1)
+    )
+    if twin is None:
+        return False
+    columns = [column.name for column in TrainingMetric.__table__.columns][1:]
+    session.execute(
+        insert(TrainingMetric).from_select(
+            ("training_run_id", *columns),
+            select(
+                literal(training.id), *(getattr(TrainingMetric, name) for name in columns)
+            ).where(TrainingMetric.training_run_id == twin.id),
+        )
+    )
+    found = session.scalars(select(Checkpoint).where(Checkpoint.training_run_id == twin.id)).one()
+    checkpoint = Checkpoint(
+        training_run_id=training.id,
+        step=found.step,
+        path=found.path,
+        weights_sha256=found.weights_sha256,
+    )
+    session.add(checkpoint)
+    training.state, training.error = "done", None
+    training.examples_path, training.examples_sha256 = twin.examples_path, twin.examples_sha256
+    training.finished_at = func.clock_timestamp()
+    session.flush()
+    base = session.get_one(Model, training.base_model_id)
+    session.get_one(Iteration, context.iteration_id).student_model_id = checkpoint_model(
+        session, context.config, base, checkpoint
+    )
+    return True
 
 
 def base_model(session: Session, context: Context) -> int:

@@ -1,4 +1,4 @@
-"""Which instructions the augmentor starts from (section 3.3.3, "Augmenting")."""
+"""Which of many: seeded samples and the balance of the two bands (section 3.3.3, "Augmenting")."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ def balanced_selection(
     threshold: float,
     seed: int,
     max_sources: int | None = None,
+    easy_share: float = 1.0,
 ) -> list[Selected]:
     """Return every difficult instruction and as many easy ones (section 3.3.3), ordered by key.
 
@@ -37,37 +38,49 @@ def balanced_selection(
     the candidates, tau and the seed, not on the input's order. At tau = 1 ("easy only") there is
     nothing to balance against: all are chosen; at tau = 0 all are difficult.
 
-    `max_sources` caps the number chosen, for comparisons at equal budget: half of each band, the
-    odd one to the difficult. The balance is kept: there are never more easy than difficult ones, so a
-    short difficult band is not filled up with easy ones; where the easy band is short the difficult
-    fill the rest, as they do without a cap. A smaller cap chooses a subset of a larger one.
+    `max_sources` and `easy_share` are those of `balance`.
 
     Raises:
-        ValueError: if tau or a difficulty lies outside [0, 1], a key occurs twice, or the cap is
-            negative.
+        ValueError: if tau or a difficulty lies outside [0, 1], a key occurs twice, or the cap or
+            the share is negative.
     """
     check_threshold(threshold)
-    _check_cap(max_sources)
-    _check_distinct(candidate.key for candidate in candidates)
-    keys: dict[Band, list[str]] = {"difficult": [], "easy": []}
-    for candidate in candidates:
-        keys[band(candidate.difficulty, threshold)].append(candidate.key)
-
+    bands = {each.key: band(each.difficulty, threshold) for each in candidates}
+    _check_distinct(each.key for each in candidates)
     if threshold >= EASY_ONLY_THRESHOLD:
-        chosen = [Selected(key, "easy") for key in _sample(keys["easy"], seed, max_sources)]
-    else:
-        easy_count = min(len(keys["easy"]), len(keys["difficult"]))
-        difficult_count = len(keys["difficult"])
-        if max_sources is not None:
-            easy_count = min(easy_count, max_sources // 2)
-            difficult_count = min(difficult_count, max_sources - easy_count)
-        chosen = [
-            *(
-                Selected(key, "difficult")
-                for key in _sample(keys["difficult"], seed, difficult_count)
-            ),
-            *(Selected(key, "easy") for key in _sample(keys["easy"], seed, easy_count)),
-        ]
+        _check_cap(max_sources)
+        return [Selected(key, "easy") for key in sorted(_sample(list(bands), seed, max_sources))]
+    return balance(bands, seed, max_sources, easy_share)
+
+
+def balance(
+    bands: dict[str, Band], seed: int, max_sources: int | None = None, easy_share: float = 1.0
+) -> list[Selected]:
+    """Return every difficult key and `easy_share` easy ones for each, ordered by key.
+
+    easy_share: 1 is the paper's "as many easy ones", 0 is the difficult ones only.
+    max_sources: caps the number chosen, for comparisons at equal budget, in the same proportion
+        (half of each band at share 1, the odd one to the difficult). The balance is kept: a short
+        difficult band is not filled up with easy ones; where the easy band is short the difficult
+        fill the rest, as they do without a cap. A smaller cap chooses a subset of a larger one.
+
+    Raises:
+        ValueError: if the cap or the share is negative.
+    """
+    _check_cap(max_sources)
+    if easy_share < 0:
+        raise ValueError(f"easy_share must not be negative, got {easy_share}")
+    difficult = [key for key, found in bands.items() if found == "difficult"]
+    easy = [key for key, found in bands.items() if found == "easy"]
+    easy_count = min(len(easy), int(easy_share * len(difficult)))
+    difficult_count = len(difficult)
+    if max_sources is not None:
+        easy_count = min(easy_count, int(max_sources * easy_share / (1 + easy_share)))
+        difficult_count = min(difficult_count, max_sources - easy_count)
+    chosen = [
+        *(Selected(key, "difficult") for key in _sample(difficult, seed, difficult_count)),
+        *(Selected(key, "easy") for key in _sample(easy, seed, easy_count)),
+    ]
     return sorted(chosen, key=lambda selected: selected.key)
 
 
