@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from comd_workers.cli import (
+    ablate,
     config,
     data,
     database,
@@ -88,6 +89,14 @@ app.command(
         "comd iterate demo-0 --workers 0       # workers run elsewhere",
     ),
 )(loop.iterate)
+app.command(
+    "ablate",
+    rich_help_panel=LOOP,
+    epilog=examples(
+        "comd ablate demo-0 --vary method.difficulty_threshold=0,0.33,0.67,1 --seeds 3",
+        "comd ablate demo-0 --vary pools.mode=replace,accumulate --vary method.max_new=500,1000",
+    ),
+)(ablate.ablate)
 app.command("retry", rich_help_panel=LOOP, epilog=examples("comd retry demo-0"))(loop.retry)
 app.command(
     "worker",
@@ -124,6 +133,11 @@ app.command(
         "comd status demo-0", "comd status demo-0 --watch", "comd status demo-0 --json"
     ),
 )(status.status)
+app.command(
+    "compare",
+    rich_help_panel=LOOK,
+    epilog=examples("comd compare demo-0 demo-0-random", "comd compare demo-0 tau67 --json"),
+)(ablate.compare)
 app.command(
     "lineage",
     rich_help_panel=LOOK,

@@ -36,8 +36,8 @@ def iterate(
     With --json they are told on stderr, and where the run stands comes as JSON at the end.
     """
     from comd_platform.db.engine import transaction
-    from comd_platform.loop.collapse import StudentCaughtUp
     from comd_platform.db.outage import Patience
+    from comd_platform.loop.collapse import StudentCaughtUp
     from comd_platform.loop.driver import Driver
     from comd_platform.runs import find_run
     from comd_workers.cli.progress import Board

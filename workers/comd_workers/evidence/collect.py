@@ -14,10 +14,12 @@ from comd_platform.db.engine import transaction
 from comd_platform.reports.evaluations import group_labels, group_scores, run_scores
 from comd_platform.reports.summary import run_summary
 from comd_platform.reports.training import trainings
-from comd_platform.runs import find_run
+from comd_platform.runs import chain, find_run
 from comd_workers.evidence.play import Evidence
+from comd_workers.evidence.truth import against_truth
 
 _GROUPS = ("class", "third", "type")
+_FLAGGED_BY_DOUBT = {"competitive": False, "uncertainty": True}
 
 
 def collect(engine: Engine, evidence: Evidence, ended: dict[str, str]) -> dict[str, Any]:
@@ -30,6 +32,7 @@ def collect(engine: Engine, evidence: Evidence, ended: dict[str, str]) -> dict[s
             "ended_early": ended,
             "scores": [row for each in _runs(evidence) for row in _scores(session, *each)],
             "iterations": [row for each in _runs(evidence) for row in _iterations(session, *each)],
+            "truth": [row for each in _runs(evidence) for row in _truth(session, *each)],
         }
 
 
@@ -100,6 +103,19 @@ def _iterations(
             "steps": training.steps if training else 0,
             "loss": _short(training.last_loss if training else None),
         }
+
+
+def _truth(
+    session: Session, run: str, arm: str, seed: int, _split: str
+) -> Iterator[dict[str, Any]]:
+    """Flags against the truth: of the paper's arm, and of the one that flags by doubt."""
+    if arm not in _FLAGGED_BY_DOUBT:
+        return
+    found = find_run(session, run)
+    threshold = found.config["method"]["difficulty_threshold"]
+    for iteration in chain(session, found)[:-1]:  # the last one is not assessed
+        measured = against_truth(session, iteration.id, threshold, _FLAGGED_BY_DOUBT[arm])
+        yield {"arm": arm, "seed": seed, "iteration": iteration.number, **measured}
 
 
 def _short(value: float | None) -> float | None:

@@ -1,0 +1,103 @@
+"""Runs side by side, iteration by iteration: pools, difficulty, training, held-out scores."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from comd_platform.config.load import parse_config
+from comd_platform.reports.evaluations import run_scores
+from comd_platform.reports.summary import IterationRow, run_summary
+from comd_platform.runs import find_run
+
+Value = float | int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One measure in one iteration of every run, in the order of the runs; None where it is unknown.
+
+    `shared`: for each run whether that iteration is one that it shares with the leftmost.
+    """
+
+    iteration: int
+    measure: str
+    values: tuple[Value, ...]
+    shared: tuple[bool, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """`settings`: config keys in which the runs differ, each with its value in every run."""
+
+    runs: tuple[str, ...]
+    settings: dict[str, tuple[Any, ...]]
+    rows: tuple[Measured, ...]
+
+
+_MEASURES: dict[str, Callable[[IterationRow], Value]] = {
+    "tuning pool": lambda row: row.tuning_pool,
+    "cache pool": lambda row: row.cache_pool,
+    "accepted share": lambda row: row.accepted_share,
+    "difficult share": lambda row: row.difficult_share,
+    "teacher score": lambda row: row.teacher_score,
+    "student score": lambda row: row.student_score,
+    "flip share": lambda row: row.flip_share,
+    "trained examples": lambda row: row.trained_examples,
+    "steps": lambda row: row.trained_steps,
+    "final loss": lambda row: row.final_loss,
+}
+
+
+def compare_runs(session: Session, names: Sequence[str]) -> Comparison:
+    """The runs by name, the first of them the baseline. Raises RunError for an unknown one."""
+    runs = [find_run(session, name) for name in names]
+    summaries = [{row.iteration: row for row in run_summary(session, run.id)} for run in runs]
+    held_out = [_held_out(session, run.id) for run in runs]
+    rows: list[Measured] = []
+    for number in sorted({number for summary in summaries for number in summary}):
+        found = [summary.get(number) for summary in summaries]
+        first = found[0].iteration_id if found[0] else None
+        shared = tuple(bool(row) and row is not None and row.iteration_id == first for row in found)
+        measured: dict[str, list[Value]] = {
+            name: [read(row) if row else None for row in found] for name, read in _MEASURES.items()
+        }
+        for benchmark in sorted({name for scores in held_out for name, _ in scores}):
+            measured[f"held out: {benchmark}"] = [
+                scores.get((benchmark, number)) for scores in held_out
+            ]
+        rows += [
+            Measured(number, name, tuple(values), shared)
+            for name, values in measured.items()
+            if any(value is not None for value in values)
+        ]
+    return Comparison(tuple(names), differing([run.config for run in runs]), tuple(rows))
+
+
+def differing(configs: Sequence[Mapping[str, Any]]) -> dict[str, tuple[Any, ...]]:
+    """The keys (dotted) whose values are not the same in all configs, name aside; defaults filled in."""
+    flat = [_flat(parse_config(config).model_dump(mode="json")) for config in configs]
+    keys = sorted({key for each in flat for key in each} - {"name"})
+    found = {key: tuple(each.get(key) for each in flat) for key in keys}
+    return {key: values for key, values in found.items() if any(v != values[0] for v in values)}
+
+
+def _held_out(session: Session, run_id: int) -> dict[tuple[str, int], float]:
+    return {
+        (row.benchmark, row.iteration): row.score
+        for row in run_scores(session, run_id)
+        if row.iteration is not None
+    }
+
+
+def _flat(document: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in document.items():
+        if isinstance(value, Mapping):
+            flat |= _flat(value, f"{prefix}{key}.")
+        else:
+            flat[prefix + key] = value
+    return flat
