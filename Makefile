@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-full lint format bench docs tinyworld clean
+.PHONY: help install demo test test-full lint format bench evidence docs tinyworld clean
 
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,6 +44,9 @@ format: $(STAMP) ## Format the code and mend what ruff can mend
 
 bench: $(STAMP) ## Speed side by side with what one would use instead; writes docs/performance.md
 	@$(BIN)/python benchmarks/run.py
+
+evidence: $(STAMP) ## What targeting is worth, over fresh seeds (an hour or two; it resumes); writes docs/evidence.md
+	@$(BIN)/python -m comd_workers.evidence
 
 docs: $(STAMP) ## Build the documentation into build/site; a dead link is an error
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet

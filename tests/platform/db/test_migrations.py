@@ -46,6 +46,31 @@ def test_an_empty_database_goes_up_down_and_up_again(empty_database: URL) -> Non
     engine.dispose()
 
 
+def test_branches_without_a_base_become_runs_of_their_own_on_the_way_down(
+    empty_database: URL,
+) -> None:
+    engine = make_engine(empty_database)
+    comd_migrations.upgrade(engine)
+    with engine.begin() as connection:
+        connection.execute(text("INSERT INTO pool (name, origin) VALUES ('seed', 'import')"))
+        connection.execute(
+            text("INSERT INTO run (name, seed, pool_id, config) VALUES ('base', 0, 1, '{}')")
+        )
+        connection.execute(
+            text(
+                "INSERT INTO run (name, seed, pool_id, config, parent_id)"
+                " VALUES ('anew', 0, 1, '{}', 1)"
+            )
+        )
+    comd_migrations.downgrade(engine, "0002")
+    parents = text("SELECT name, parent_id FROM run ORDER BY id")
+    with engine.connect() as connection:
+        assert connection.execute(parents).tuples().all() == [("base", None), ("anew", None)]
+    comd_migrations.upgrade(engine)
+    comd_migrations.require_current(engine)
+    engine.dispose()
+
+
 def test_a_database_from_a_newer_comd_is_refused(engine: Engine) -> None:
     with engine.begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))

@@ -164,6 +164,27 @@ def test_a_student_who_has_caught_up_ends_the_run(
         drive(world, database, settings, "toy")
 
 
+def test_a_pool_that_would_be_too_small_is_filled_up_where_the_config_says_so(
+    world: Engine, database: URL, settings: Settings
+) -> None:
+    knows_all = {
+        "engine": "scripted",
+        "model": "quiz",
+        "options": {"role": "student", "skill": 1.0},
+    }
+    method = {"minimum_pool": 6, "when_caught_up": "fill"}
+    make(world, toy_config(student={"model": knows_all}, method=method, iterations=2))
+    drive(world, database, settings, "toy")
+    assert count(world, "SELECT count(*) FROM tuning_pool WHERE iteration = 2") >= 6
+    # 6 are wanted, so round(6 * 1.25) are asked for; nothing was difficult.
+    assert count(world, "SELECT count(*) FROM selection WHERE band = 'random'") == 8
+    with world.connect() as connection:
+        note = connection.execute(
+            text("SELECT note FROM iteration_phase WHERE phase = 'accept'")
+        ).scalar_one()
+    assert note.endswith("too little was difficult: 8 sources are a random sample")
+
+
 def test_a_cause_that_spoils_most_records_stops_the_run(
     world: Engine, database: URL, settings: Settings
 ) -> None:

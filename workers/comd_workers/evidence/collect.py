@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import platform
 from collections.abc import Iterator
+from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +34,7 @@ def collect(engine: Engine, evidence: Evidence, ended: dict[str, str]) -> dict[s
             "seeds": list(evidence.seeds),
             "arms": [{"name": arm.name, "title": arm.title} for arm in evidence.arms],
             "ended_early": ended,
+            "made": _made(),
             "scores": [row for each in _runs(evidence) for row in _scores(session, *each)],
             "iterations": [row for each in _runs(evidence) for row in _iterations(session, *each)],
             "truth": [row for each in _runs(evidence) for row in _truth(session, *each)],
@@ -47,6 +52,17 @@ def write_results(results: dict[str, Any], path: Path) -> None:
         else:
             parts.append(f'"{name}": {json.dumps(value)}')
     path.write_text("{\n" + ",\n".join(parts) + "\n}\n", encoding="utf-8")
+
+
+def _made() -> dict[str, str]:
+    """When, where and with what: figures without these say little."""
+    names = ("torch", "transformers", "deepspeed")
+    versions = ", ".join(f"{name} {version(name)}" for name in names)
+    return {
+        "date": datetime.now(UTC).date().isoformat(),
+        "machine": f"{os.cpu_count()} CPU cores, no GPU",
+        "versions": f"Python {platform.python_version()}, {versions}",
+    }
 
 
 def _runs(evidence: Evidence) -> Iterator[tuple[str, str, int, str]]:

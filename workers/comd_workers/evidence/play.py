@@ -38,10 +38,13 @@ class Evidence:
         split: Split,
         seeds: Sequence[int],
         arms: Sequence[Arm],
+        changes: Sequence[str] = (),
     ) -> None:
+        """`changes` go over every arm's config (a rehearsal with fewer steps, say)."""
         self.split: Split = split
         self.seeds = tuple(seeds)
         self.arms = tuple(arms)
+        self._changes = tuple(changes)
         self._engine = engine
         self._settings = settings
 
@@ -83,7 +86,8 @@ class Evidence:
         names = (self.benchmark(BALANCED), self.benchmark(NATURAL))
         with transaction(self._engine) as session:
             for seed, name in bases.items():
-                create_run(session, parse_config(document(name, seed, names), origin=name))
+                config = parse_config(document(name, seed, names), self._changes, origin=name)
+                create_run(session, config)
         with Workforce(self._settings, local=WORKERS, max_loaded=4) as workforce:
             fleet = Fleet(self._engine, self._settings, workforce, watch, stop)
             fleet.drive(list(bases.values()), 1)
