@@ -22,6 +22,7 @@ from comd_platform.db.engine import libpq_url
 
 SCRIPTS = (
     "diversity",
+    "near_duplicates",
     "import_llava",
     "assess",
     "ledger",

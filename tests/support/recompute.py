@@ -63,6 +63,15 @@ def cache_pool(rows: Rows, pool_id: int | None) -> dict[int, Any]:
     return found
 
 
+def kept_out(rows: Rows, iteration: Any) -> set[int]:
+    found = rows.all(
+        "SELECT instruction_id FROM contamination"
+        " WHERE iteration_id = :iteration AND verdict = 'excluded'",
+        iteration=iteration.id,
+    )
+    return {row.instruction_id for row in found}
+
+
 def _check_pool(rows: Rows, before: Any, iteration: Any) -> None:
     images = rows.by_id("image")
     born = rows.all("SELECT * FROM instruction WHERE pool_id = :pool", pool=iteration.pool_id)
@@ -120,7 +129,8 @@ def _check_selection(rows: Rows, before: Any, iteration: Any) -> None:
     chosen = rows.all("SELECT * FROM selection WHERE pool_id = :pool", pool=iteration.pool_id)
     # The pool remembers how it was grown: a branch may go on from it under another measure.
     method, seed = rows.by_id("pool")[iteration.pool_id].config, iteration.config["seed"]
-    older = cache_pool(rows, before.pool_id)
+    excluded = kept_out(rows, before)
+    older = {n: row for n, row in cache_pool(rows, before.pool_id).items() if n not in excluded}
     assessed = {
         row.instruction_id: row
         for row in rows.all("SELECT * FROM assessment WHERE iteration_id = :i", i=before.id)
@@ -168,7 +178,8 @@ def _check_training(rows: Rows, iteration: Any) -> None:
         teacher=iteration.teacher_model_id,
         pool=iteration.pool_id,
     )
-    assert {row.instruction_id for row in examples} == {row.instruction_id for row in answered}
+    wanted = {row.instruction_id for row in answered} - kept_out(rows, iteration)
+    assert {row.instruction_id for row in examples} == wanted
     assert {row.model_id for row in examples} == {iteration.teacher_model_id}
     by_image: dict[int, list[SingleTurn]] = defaultdict(list)
     for row in examples:

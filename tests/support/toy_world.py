@@ -27,6 +27,8 @@ def import_toy_world(engine: Engine, settings: Settings, folder: Path, pictures:
         name = f"p{number}.png"
         colour = (number * 7 % 255, 255 - number * 3 % 255, number * 31 % 255)
         Image.new("RGB", (8 + number % 5, 8), colour).save(images / name)
+        held_out = f"t{number}.png"
+        Image.new("RGB", (8 + number % 5, 9), colour).save(images / held_out)
         asked = [f"What is thing number {number} doing here?", f"Who painted picture {number}?"]
         turns = [
             {"from": speaker, "value": value}
@@ -34,7 +36,7 @@ def import_toy_world(engine: Engine, settings: Settings, folder: Path, pictures:
             for speaker, value in (("human", question), ("gpt", "something"))
         ]
         records.append({"id": str(number), "image": name, "conversations": turns})
-        items.append({"id": f"t{number}", "image": name, "question": "Is it?", "answer": "yes"})
+        items.append({"id": f"t{number}", "image": held_out, "question": "Is it?", "answer": "yes"})
     (folder / "toy.json").write_text(json.dumps(records))
     (folder / "test.jsonl").write_text("\n".join(map(json.dumps, items)))
     import_file(engine, settings, path=folder / "toy.json", images=images, pool="toy")

@@ -17,6 +17,7 @@ from pydantic import (
     model_validator,
 )
 
+from comd_platform.config.decontamination import DecontaminationConfig
 from comd_platform.config.engines import EngineConfig, HfConfig, Share
 from comd_platform.config.training import Hyperparameters
 from comd_platform.method.selection import MEASURES, Measure
@@ -168,6 +169,7 @@ class RunConfig(_Section):
     pools: PoolConfig = PoolConfig()
     training: TrainingConfig = TrainingConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
+    decontamination: DecontaminationConfig = DecontaminationConfig()
     ledger: LedgerConfig = LedgerConfig()
 
     @model_validator(mode="after")
@@ -177,6 +179,11 @@ class RunConfig(_Section):
                 "student.model: a model behind an API cannot be trained; use engine hf"
             )
         return self
+
+    @property
+    def decontaminates(self) -> bool:
+        """Whether instructions are compared with benchmarks: where there are some, and unless off."""
+        return self.decontamination.mode != "off" and bool(self.evaluation.benchmarks)
 
     def role(self, name: Role) -> RoleConfig:
         """A role's section."""

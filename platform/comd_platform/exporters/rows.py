@@ -87,6 +87,12 @@ LEFT JOIN assessment ON assessment.instruction_id = instruction.id
 {join}
 WHERE closure.pool_id = :pool
     AND (:cache OR closure.depth = 0)
+    AND NOT EXISTS (
+        SELECT FROM contamination
+        WHERE contamination.iteration_id = :assessed_in
+            AND contamination.instruction_id = instruction.id
+            AND contamination.verdict = 'excluded'
+    )
     AND (CAST(:types AS text[]) = '{{}}' OR instruction.task_type = ANY(:types))
     AND (CAST(:hardest AS float8) IS NULL OR assessment.difficulty <= :hardest)
     AND (CAST(:easiest AS float8) IS NULL OR assessment.difficulty >= :easiest)

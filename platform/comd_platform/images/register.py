@@ -20,8 +20,8 @@ from comd_platform.images.store import ImageStore, StoredImage
 
 Progress = Callable[[int, int], None]  # (pictures done, pictures in all)
 
-_COLUMNS = ("source", "sha256", "path", "width", "height", "format", "bytes")
-_TYPES = ("text", "text", "text", "int8", "int8", "text", "int8")
+_COLUMNS = ("source", "sha256", "path", "width", "height", "format", "bytes", "perceptual_hash")
+_TYPES = ("text", "text", "text", "int8", "int8", "text", "int8", "int8")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +55,8 @@ def prepare_arrivals(session: Session) -> None:
     session.execute(
         text(
             "CREATE TEMPORARY TABLE IF NOT EXISTS arrived (source text PRIMARY KEY, sha256 text"
-            " NOT NULL, path text, width int8, height int8, format text, bytes int8)"
-            " ON COMMIT DROP"
+            " NOT NULL, path text, width int8, height int8, format text, bytes int8,"
+            " perceptual_hash int8) ON COMMIT DROP"
         )
     )
     session.execute(text("TRUNCATE arrived"))
@@ -86,6 +86,7 @@ def stage_arrivals(
                     outcome.height,
                     outcome.format,
                     outcome.bytes,
+                    outcome.perceptual_hash,
                 )
             else:
                 refused[name] = outcome
@@ -103,9 +104,12 @@ def register_arrivals(session: Session) -> Registered:
     distinct = session.scalar(text("SELECT count(DISTINCT sha256) FROM arrived")) or 0
     result = session.connection().execute(
         text(
-            "INSERT INTO image (sha256, path, source, width, height, format, bytes, state)"
+            "INSERT INTO image"
+            " (sha256, path, source, width, height, format, bytes, perceptual_hash, state)"
             " SELECT DISTINCT ON (sha256) sha256, path, source, width, height, format, bytes,"
-            " 'present' FROM arrived ORDER BY sha256, source"
+            # of one content under two names only the first was decoded
+            " max(perceptual_hash) OVER (PARTITION BY sha256), 'present'"
+            " FROM arrived ORDER BY sha256, source"
             " ON CONFLICT (sha256) DO NOTHING"
         )
     )

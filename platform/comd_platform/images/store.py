@@ -8,7 +8,7 @@ import os
 import tempfile
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from comd_platform.images.names import ImageError
@@ -21,7 +21,10 @@ _BATCH = 256
 
 @dataclass(frozen=True, slots=True)
 class StoredImage:
-    """A picture in the store. `path` is relative to the store's root."""
+    """A picture in the store. `path` is relative to the store's root.
+
+    `perceptual_hash` is None where the store held the picture already, which is not decoded again.
+    """
 
     sha256: str
     path: str
@@ -29,6 +32,7 @@ class StoredImage:
     height: int
     format: str
     bytes: int
+    perceptual_hash: int | None = None
 
 
 class ImageStore:
@@ -53,7 +57,8 @@ class ImageStore:
         target = self.absolute(stored.path)
         try:
             if not _holds(target, len(data)):
-                inspect_picture(data, source, decode=True)
+                decoded = inspect_picture(data, source, decode=True)
+                stored = replace(stored, perceptual_hash=decoded.perceptual_hash)
                 _place(data, source if link else None, target)
         except OSError as error:
             raise ImageError(

@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import io
 import stat
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
 
 from comd_platform.images.names import ImageError
+from comd_platform.images.perceptual import perceptual_hash
 
 MAX_BYTES = 256 * 2**20
 MAX_SIDE = 30_000
@@ -32,11 +33,15 @@ _OPEN = [name for name in EXTENSIONS if name != "MPO"]
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """What the header says. Sizes are pixels as stored: an EXIF rotation is not applied."""
+    """What the header says. Sizes are pixels as stored: an EXIF rotation is not applied.
+
+    `perceptual_hash` is known only of a picture that was decoded and is large enough to have one.
+    """
 
     format: str
     width: int
     height: int
+    perceptual_hash: int | None = None
 
     @property
     def extension(self) -> str:
@@ -71,6 +76,7 @@ def inspect_picture(data: bytes, path: Path, *, decode: bool) -> Picture:
             _check_size(picture, path)
             if decode:
                 image.load()
+                picture = replace(picture, perceptual_hash=perceptual_hash(image))
     except ImageError:
         raise
     except UnidentifiedImageError as error:

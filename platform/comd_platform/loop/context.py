@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from comd_platform.config.load import parse_config
 from comd_platform.config.run import RunConfig
 from comd_platform.method.seeds import content_seed
-from comd_platform.tables import Answer, Failure, Instruction, Iteration
+from comd_platform.tables import Answer, Contamination, Failure, Instruction, Iteration
 
 POOL_CLOSURE = table("pool_closure", column("pool_id"), column("ancestor_id"), column("depth"))
 
@@ -83,4 +83,14 @@ def quarantined(context: Context, phase: str) -> Exists:
         Failure.iteration_id == context.iteration_id,
         Failure.phase == phase,
         Failure.state == "quarantined",
+    )
+
+
+def kept_out(iteration_id: int) -> Exists:
+    """That an iteration's decontamination excludes the instruction at hand: it is neither tuned on
+    nor grown from. It stays in the cache pool, and is assessed there."""
+    return exists().where(
+        Contamination.instruction_id == Instruction.id,
+        Contamination.iteration_id == iteration_id,
+        Contamination.verdict == "excluded",
     )

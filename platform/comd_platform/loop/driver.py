@@ -31,7 +31,17 @@ from comd_platform.ledger import (
 from comd_platform.loop.context import Context
 from comd_platform.loop.iterations import next_iteration, phases_of
 from comd_platform.loop.lock import RunLock
-from comd_platform.loop.phases import accept, answer, assess, augment, evaluate, judge, label, tune
+from comd_platform.loop.phases import (
+    accept,
+    answer,
+    assess,
+    augment,
+    decontaminate,
+    evaluate,
+    judge,
+    label,
+    tune,
+)
 from comd_platform.loop.port import Settled, Silent, Watcher, Workforce
 from comd_platform.runs import chain, find_run, run_config
 from comd_platform.tables import Iteration, IterationPhase, WorkItem
@@ -52,6 +62,7 @@ PLANNED: dict[str, Callable[[Session, Context], int]] = {
 
 SETTLED: dict[str, Callable[[Session, Context], Settled]] = {
     "accept": accept.settle,
+    "decontaminate": decontaminate.settle,
     "assess": assess.settle,
     "evaluate": evaluate.settle,
 }

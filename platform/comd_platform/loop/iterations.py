@@ -14,14 +14,16 @@ from comd_platform.tables import Iteration, Pool, Run, Selection
 def phases_of(config: RunConfig, number: int) -> tuple[str, ...]:
     """The phases of one iteration, in order: what the selection measure does not read is not done."""
     method = config.method
-    grow = ("augment", "accept") if number > 1 and method.measure.select else ()
+    before = ("augment", "accept") if number > 1 and method.measure.select else ()
+    if config.decontaminates:
+        before = (*before, "decontaminate")
     last = number >= config.iterations and not method.assess_last
     needs = "nothing" if last else method.measure.needs
     if needs == "judgements":
-        return (*grow, "label", "tune", "answer", "evaluate", "judge", "assess")
+        return (*before, "label", "tune", "answer", "evaluate", "judge", "assess")
     if needs == "logprobs":
-        return (*grow, "label", "tune", "answer", "evaluate")
-    return (*grow, "label", "tune", "evaluate")
+        return (*before, "label", "tune", "answer", "evaluate")
+    return (*before, "label", "tune", "evaluate")
 
 
 def next_iteration(session: Session, run: Run) -> Iteration:

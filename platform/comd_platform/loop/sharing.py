@@ -33,6 +33,8 @@ def first_touched(made: RunConfig, branch: RunConfig) -> str | None:
 
     None where all of it still holds.
     """
+    if _decontamination(made) != _decontamination(branch):
+        return "decontaminate"
     before, after = _contents(made), _contents(branch)
     for section, phase in _READ_BY:
         if _at(before, section) != _at(after, section):
@@ -43,6 +45,11 @@ def first_touched(made: RunConfig, branch: RunConfig) -> str | None:
     if needs != "nothing" and branch.method.assess_last and not made.method.assess_last:
         return "answer"
     return None
+
+
+def _decontamination(config: RunConfig) -> object:
+    """What decides which instructions are kept out; None where none are looked for."""
+    return (config.evaluation.benchmarks, config.decontamination) if config.decontaminates else None
 
 
 def _contents(config: RunConfig) -> dict[str, Any]:

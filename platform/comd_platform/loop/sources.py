@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from comd_platform.config.run import RunConfig
 from comd_platform.loop.collapse import StudentCaughtUp, verdict
-from comd_platform.loop.context import cache_pool_ids
+from comd_platform.loop.context import cache_pool_ids, kept_out
 from comd_platform.method.sampling import random_selection
 from comd_platform.method.seeds import content_seed
 from comd_platform.method.selection import Assessed, Rule, Source
@@ -49,7 +49,10 @@ def choose_sources(
 
 
 def _known(session: Session, parent: Iteration) -> tuple[list[Assessed], dict[str, int]]:
-    """All of the parent's cache pool with whatever is known of it, and ids by key."""
+    """The parent's cache pool with whatever is known of it, and ids by key.
+
+    Without what its decontamination keeps out: a child would be about the same picture.
+    """
     rows = session.execute(
         select(
             Instruction.id,
@@ -67,7 +70,7 @@ def _known(session: Session, parent: Iteration) -> tuple[list[Assessed], dict[st
             (Answer.instruction_id == Instruction.id)
             & (Answer.model_id == parent.student_model_id),
         )
-        .where(Instruction.id.in_(cache_pool_ids(parent.pool_id)))
+        .where(Instruction.id.in_(cache_pool_ids(parent.pool_id)), ~kept_out(parent.id))
     ).all()
     known = [
         Assessed(row.key, row.teacher_score, row.student_score, row.mean_logprob) for row in rows

@@ -5,18 +5,21 @@ from __future__ import annotations
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from comd_platform.loop.context import Context, cache_pool_ids
+from comd_platform.loop.context import Context, cache_pool_ids, kept_out
 from comd_platform.method.seeds import rank_key
 from comd_platform.tables import Instruction
 
 
 def tuning_set(session: Session, context: Context) -> dict[int, str]:
-    """Instruction id -> reason, by `pools.mode`.
+    """Instruction id -> reason, by `pools.mode`; without what decontamination keeps out.
 
     replace: what was born in the iteration's pool (the paper). accumulate: all of the cache pool.
     replay: the new ones and a seeded share of the older ones.
     """
-    born = session.scalars(select(Instruction.id).where(Instruction.pool_id == context.pool_id))
+    clean = ~kept_out(context.iteration_id)
+    born = session.scalars(
+        select(Instruction.id).where(Instruction.pool_id == context.pool_id, clean)
+    )
     result = dict.fromkeys(born, "tuning_pool")
     if context.config.pools.mode == "replace":
         return result
@@ -24,6 +27,7 @@ def tuning_set(session: Session, context: Context) -> dict[int, str]:
         select(Instruction.id, Instruction.key).where(
             Instruction.id.in_(cache_pool_ids(context.pool_id)),
             Instruction.pool_id != context.pool_id,
+            clean,
         )
     ).all()
     if context.config.pools.mode == "accumulate":

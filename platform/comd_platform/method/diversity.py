@@ -8,24 +8,18 @@ with those that MinHash LSH finds near.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-from datasketch import MinHash, MinHashLSH
-from numpy.typing import NDArray
+from datasketch import MinHashLSH
 from rapidfuzz.distance import LCSseq
 from rapidfuzz.process import cdist
 
-from comd_platform.method.rouge import normalised, rouge_l, tokens
+from comd_platform.method.minhash import PERMUTATIONS, banding, sketch
+from comd_platform.method.rouge import f_measures, normalised, rouge_l, tokens
 
 DEFAULT_THRESHOLD = 0.7
-
-# F >= 0.7 means 2 * lcs >= 0.7 * (n + m), so at least lcs / (n + m - lcs) = 0.538 of the tokens
-# (counted as often as they occur) are shared. 42 bands of 3 rows find such a pair with
-# 1 - (1 - .538**3)**42, more than 99.9 %, at the boundary, and practically always above it.
-_LSH_BANDS, _LSH_ROWS = 42, 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +70,7 @@ class DiversityIndex:
             return Nearest(0.0, None)
         common = cdist([query], self._encoded, scorer=LCSseq.similarity, dtype=np.int32)[0]
         lengths = np.array([len(encoded) for encoded in self._encoded], dtype=np.int32)
-        scores = _f_measures(common, len(query), lengths)
+        scores = f_measures(common, np.full_like(lengths, len(query)), lengths)
         best = int(scores.argmax())
         return Nearest(float(scores[best]), self._ids[best] if scores[best] > 0 else None)
 
@@ -94,7 +88,8 @@ class TextOnlyIndex:
     """
 
     def __init__(self, entries: Iterable[tuple[str, str]] = ()) -> None:
-        self._lsh = MinHashLSH(num_perm=_LSH_BANDS * _LSH_ROWS, params=(_LSH_BANDS, _LSH_ROWS))
+        cut = banding(DEFAULT_THRESHOLD)
+        self._lsh = MinHashLSH(num_perm=PERMUTATIONS, params=(cut.bands, cut.rows))
         self._entries: list[tuple[str, str]] = []
         self._by_text: dict[str, str] = {}
         self.add(entries)
@@ -106,9 +101,8 @@ class TextOnlyIndex:
         """Add (id, text) pairs."""
         for entry_id, text in entries:
             self._by_text.setdefault(normalised(text), entry_id)
-            features = _features(text)
-            if features:
-                self._lsh.insert(len(self._entries), _min_hash(features))
+            if tokens(text):
+                self._lsh.insert(len(self._entries), sketch(text))
             self._entries.append((entry_id, text))
 
     def nearest(self, text: str) -> Nearest:
@@ -120,11 +114,10 @@ class TextOnlyIndex:
         same = self._by_text.get(normalised(text))
         if same is not None:
             return Nearest(1.0, same)
-        features = _features(text)
-        if not features:
+        if not tokens(text):
             return Nearest(0.0, None)
         best = Nearest(0.0, None)
-        for position in sorted(self._lsh.query(_min_hash(features))):
+        for position in sorted(self._lsh.query(sketch(text))):
             entry_id, entry_text = self._entries[position]
             score = rouge_l(text, entry_text)
             if score > best.rouge_l:
@@ -162,30 +155,3 @@ def accept(
             index.add([(candidate_id, text)])
         verdicts.append(Verdict(candidate_id, accepted, nearest.rouge_l, nearest.id))
     return verdicts
-
-
-def _f_measures(
-    common: NDArray[np.int32], length: int, lengths: NDArray[np.int32]
-) -> NDArray[np.float64]:
-    """`f_measure` of one text against many, (N,), (N,) -> (N,): the same operations and digits."""
-    scores = np.zeros(len(common), dtype=np.float64)
-    some = common > 0
-    precision, recall = common[some] / lengths[some], common[some] / length
-    scores[some] = 2 * precision * recall / (precision + recall)
-    return scores
-
-
-def _features(text: str) -> list[bytes]:
-    """Return the tokens as a set in which the k-th occurrence of a token is its own element."""
-    seen: Counter[str] = Counter()
-    features: list[bytes] = []
-    for token in tokens(text):
-        features.append(f"{token} {seen[token]}".encode())
-        seen[token] += 1
-    return features
-
-
-def _min_hash(features: list[bytes]) -> MinHash:
-    signature = MinHash(num_perm=_LSH_BANDS * _LSH_ROWS, seed=1)
-    signature.update_batch(features)
-    return signature

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import unicodedata
 
+import numpy as np
+from numpy.typing import NDArray
 from rapidfuzz.distance import LCSseq
 
 _NOT_TOKEN = re.compile(r"[^a-z0-9]+")
@@ -38,6 +40,17 @@ def f_measure(lcs: int, length_a: int, length_b: int) -> float:
         return 0.0
     precision, recall = lcs / length_b, lcs / length_a
     return 2 * precision * recall / (precision + recall)
+
+
+def f_measures(
+    common: NDArray[np.int32], lengths_a: NDArray[np.int32], lengths_b: NDArray[np.int32]
+) -> NDArray[np.float64]:
+    """`f_measure` of many pairs, (N,), (N,), (N,) -> (N,): the same operations and digits."""
+    scores = np.zeros(len(common), dtype=np.float64)
+    some = common > 0
+    precision, recall = common[some] / lengths_b[some], common[some] / lengths_a[some]
+    scores[some] = 2 * precision * recall / (precision + recall)
+    return scores
 
 
 def rouge_l(a: str, b: str) -> float:

@@ -180,7 +180,8 @@ SELECT
 FROM moving
 LEFT JOIN failing ON failing.iteration_id = moving.iteration_id AND failing.phase = moving.phase
 ORDER BY moving.iteration, moving.started_at, array_position(
-    ARRAY['augment', 'accept', 'label', 'tune', 'answer', 'evaluate', 'judge', 'assess'], moving.phase
+    ARRAY['augment', 'accept', 'decontaminate', 'label', 'tune', 'answer', 'evaluate', 'judge',
+        'assess'], moving.phase
 )
 """
 

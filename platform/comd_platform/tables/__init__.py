@@ -3,6 +3,7 @@
 from comd_platform.tables.assessment import Assessment, Judgement
 from comd_platform.tables.augmentation import Augmentation, Selection
 from comd_platform.tables.base import Base
+from comd_platform.tables.contamination import Contamination
 from comd_platform.tables.data import Image, Instruction, Pool
 from comd_platform.tables.evaluation import Benchmark, Evaluation, EvaluationItem, EvaluationScore
 from comd_platform.tables.ledger import ROLES, Failure, Worker, WorkItem
@@ -20,6 +21,7 @@ __all__ = [
     "Base",
     "Benchmark",
     "Checkpoint",
+    "Contamination",
     "Evaluation",
     "EvaluationItem",
     "EvaluationScore",

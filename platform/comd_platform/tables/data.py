@@ -15,6 +15,8 @@ class Image(Base):
     """A picture, named by its content. `path` is relative to the image root.
 
     A row in state `missing` is a promise: some record named `source`, and the picture has not come.
+    `perceptual_hash` (images/perceptual.py) is null for small pictures, and until it is needed for
+    those that came before comd knew of it.
     """
 
     __tablename__ = "image"
@@ -44,6 +46,7 @@ class Image(Base):
     height: Mapped[int | None]
     format: Mapped[str | None]
     bytes: Mapped[int | None]
+    perceptual_hash: Mapped[int | None]
     state: Mapped[str] = mapped_column(server_default="present")
     created_at: Mapped[CreatedAt]
 

@@ -10,8 +10,19 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from comd_platform.tables.base import Base, CreatedAt, Id, one_of
 
-PHASES = ("augment", "accept", "label", "tune", "answer", "evaluate", "judge", "assess")
-"""In order; the first iteration has neither augment nor accept."""
+PHASES = (
+    "augment",
+    "accept",
+    "decontaminate",
+    "label",
+    "tune",
+    "answer",
+    "evaluate",
+    "judge",
+    "assess",
+)
+"""In order; the first iteration has neither augment nor accept, a run without benchmarks no
+decontaminate."""
 
 
 class Run(Base):

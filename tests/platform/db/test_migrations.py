@@ -1,13 +1,18 @@
 from __future__ import annotations
 
+from pathlib import Path
+
+import psycopg
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import URL, CheckConstraint, Engine, inspect, text
 
 import comd_migrations
-from comd_platform.db.engine import DatabaseError, make_engine
+from comd_platform.db.engine import DatabaseError, libpq_url, make_engine
 from comd_platform.tables import Base
+
+SYNTHETIC = Path(__file__).parents[2] / "support" / "synthetic_run.sql"
 
 
 def test_models_and_migrations_describe_the_same_schema(engine: Engine) -> None:
@@ -94,3 +99,34 @@ def test_every_foreign_key_has_an_index_that_leads_with_it(engine: Engine) -> No
         for key in inspector.get_foreign_keys(table):
             column = key["constrained_columns"][0]
             assert column in leading or f"{table}.{column}" in small, f"{table}.{column}"
+
+
+def test_decontamination_comes_and_goes_with_data_in_the_database(engine: Engine) -> None:
+    comd_migrations.downgrade(engine, "0003")
+    with psycopg.connect(libpq_url(engine.url)) as connection:
+        connection.execute("SET comd.instructions = 12")
+        connection.execute(SYNTHETIC.read_bytes())
+    comd_migrations.upgrade(engine, "0004")
+    with engine.begin() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO contamination (iteration_id, instruction_id, benchmark_id, kind,"
+                " item_id, items, distance, verdict) SELECT 1, 1, benchmark_id, 'same_image', id, 1,"
+                " 0, 'excluded' FROM evaluation_item LIMIT 1"
+            )
+        )
+        connection.execute(
+            text("UPDATE iteration SET phase = 'decontaminate', finished_at = NULL WHERE id = 5")
+        )
+        connection.execute(
+            text("INSERT INTO iteration_phase (iteration_id, phase) VALUES (5, 'decontaminate')")
+        )
+        seen = connection.execute(text("SELECT run, iteration FROM contaminated_instruction"))
+        assert {tuple(row) for row in seen} == {("paper", 1), ("random", 1)}
+    comd_migrations.downgrade(engine, "0003")
+    with engine.connect() as connection:
+        phase = connection.execute(text("SELECT phase FROM iteration WHERE id = 5")).scalar_one()
+        phases = connection.execute(text("SELECT DISTINCT phase FROM iteration_phase")).scalars()
+        assert phase == "label"
+        assert "decontaminate" not in phases.all()
+    comd_migrations.upgrade(engine)

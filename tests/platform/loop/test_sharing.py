@@ -55,3 +55,18 @@ def test_scores_that_were_not_made_have_to_be_made() -> None:
 def test_another_prompt_is_another_assessor(tmp_path: Path) -> None:
     changed = parse_config({"name": "b", "pool": "s"}, [f"assessor.prompt={tmp_path / 'p.j2'}"])
     assert first_touched(BASE, changed) == "judge"
+
+
+def test_what_is_kept_out_matters_where_there_is_a_benchmark() -> None:
+    assert first_touched(BASE, parse_config(_named(), ["decontamination.mode=report"])) is None
+    held_out = parse_config(_named(), ["evaluation.benchmarks=[a]"])
+    for change in ("decontamination=report", "decontamination=off", "evaluation.benchmarks=[a, b]"):
+        changed = parse_config(_named(), ["evaluation.benchmarks=[a]", change])
+        assert first_touched(held_out, changed) == "decontaminate"
+    both_off = ["evaluation.benchmarks=[a]", "decontamination.mode=off"]
+    more = parse_config(_named(), [*both_off, "evaluation.benchmarks=[a, b]"])
+    assert first_touched(parse_config(_named(), both_off), more) == "evaluate"
+
+
+def _named() -> dict[str, str]:
+    return {"name": "base", "pool": "seed"}

@@ -128,6 +128,7 @@ def test_runs_and_status_as_json(engine: Engine, settings: Settings, tmp_path: P
         "iterations": [],
         "scores": [],
         "usage": [],
+        "decontamination": [],
     }
     assert "nothing has begun yet: comd iterate toy" in comd("status", "toy").stdout
     assert comd("failures", "toy").stdout.strip() == "nothing has failed"

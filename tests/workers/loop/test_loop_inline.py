@@ -13,10 +13,11 @@ from toy_world import MARKERS, import_toy_world, toy_config
 
 from comd_platform.config.run import RunConfig
 from comd_platform.db.engine import transaction
+from comd_platform.exporters.rows import read_pictures
 from comd_platform.loop.collapse import StudentCaughtUp
 from comd_platform.loop.driver import Driver, PhaseFailed
 from comd_platform.reports.usage import run_usage
-from comd_platform.runs import branch_run, create_run, find_run
+from comd_platform.runs import RunError, branch_run, chain, create_run, find_run
 from comd_platform.settings import Settings
 
 
@@ -240,3 +241,98 @@ def test_every_token_that_was_asked_for_is_counted(
         for column in ("prompt_tokens", "completion_tokens"):
             kept = count(world, f"SELECT sum({column}) {rows}")
             assert sum(getattr(row, column) for row in asked) == kept > 0
+
+
+def _hold_out_picture(world: Engine, number: int) -> None:
+    """Ask the benchmark about a picture that the seed pool has two questions about."""
+    with world.begin() as connection:
+        connection.execute(
+            text(
+                "UPDATE evaluation_item SET image_id = (SELECT image_id FROM instruction"
+                " WHERE text = :asked) WHERE key = :key"
+            ),
+            {"asked": f"Who painted picture {number}?", "key": f"t{number}"},
+        )
+
+
+def test_instructions_about_a_benchmarks_picture_are_kept_out_and_stay_visible(
+    world: Engine, database: URL, settings: Settings
+) -> None:
+    _hold_out_picture(world, 3)
+    make(world, toy_config())
+    drive(world, database, settings, "toy")
+    assert check_run(world, "toy") == 3
+    excluded = (
+        "SELECT count(*) FROM contaminated_instruction"
+        " WHERE run = 'toy' AND verdict = 'excluded' AND kind = 'same_image'"
+    )
+    assert count(world, excluded) == 2 * 3  # two questions, looked at in every iteration
+    about = " WHERE instruction_id IN (SELECT instruction_id FROM contamination)"
+    assert count(world, "SELECT count(*) FROM training_example" + about) == 0
+    assert count(world, "SELECT count(*) FROM selection" + about) == 0
+    assert count(world, "SELECT count(*) FROM assessment" + about) == 2 * 3
+    note = "SELECT count(*) FROM iteration_phase WHERE phase = 'decontaminate' AND note = :note"
+    assert count(world, note, note="2 of 24 kept out") == 1
+    assert len(_exported(world)) == count(world, "SELECT count(*) FROM instruction") - 2
+
+
+def _exported(world: Engine) -> list[str]:
+    """The questions that an export of the last iteration would give to another trainer."""
+    with transaction(world) as session:
+        last = chain(session, find_run(session, "toy"))[-1]
+        pictures = read_pictures(
+            session, last.pool_id, scope="cache", answers=None, assessed_in=last.id
+        )
+        return [row.question for rows in pictures for row in rows]
+
+
+def test_what_is_only_reported_is_trained_on(
+    world: Engine, database: URL, settings: Settings
+) -> None:
+    _hold_out_picture(world, 3)
+    make(world, toy_config(decontamination="report", iterations=1))
+    make(world, toy_config(name="off", decontamination="off", iterations=1))
+    drive(world, database, settings, "toy")
+    drive(world, database, settings, "off")
+    verdicts = (
+        "SELECT count(*) FROM contaminated_instruction WHERE run = :run AND verdict = :verdict"
+    )
+    assert count(world, verdicts, run="toy", verdict="reported") == 2
+    assert count(world, "SELECT count(*) FROM contaminated_instruction") == 2
+    assert count(world, "SELECT count(*) FROM training_example") == 2 * 24
+    assert count(world, "SELECT count(*) FROM iteration_phase WHERE phase = 'decontaminate'") == 1
+
+
+def test_pool_modes_leave_out_what_a_branch_finds_later(
+    world: Engine, database: URL, settings: Settings
+) -> None:
+    make(world, toy_config(iterations=2))
+    drive(world, database, settings, "toy", 1)
+    _hold_out_picture(world, 3)
+    with transaction(world) as session:
+        branch_run(
+            session,
+            find_run(session, "toy"),
+            name="all",
+            at=1,
+            overrides=["pools.mode=accumulate"],
+        )
+    drive(world, database, settings, "all")
+    old = (
+        "SELECT count(*) FROM training_example e JOIN training_run t ON t.id = e.training_run_id"
+        " JOIN iteration i ON i.id = t.iteration_id WHERE i.number = 2 AND reason = 'accumulated'"
+    )
+    assert count(world, old) == 22
+
+
+def test_a_pool_that_is_the_benchmark_is_refused_with_what_to_do(
+    world: Engine, database: URL, settings: Settings
+) -> None:
+    for number in range(12):
+        _hold_out_picture(world, number)
+    make(world, toy_config())
+    with pytest.raises(RunError, match="24 of 24 instructions overlap with toy-test") as error:
+        drive(world, database, settings, "toy")
+    assert error.value.hint is not None
+    assert "comd decontaminate toy" in error.value.hint
+    assert count(world, "SELECT count(*) FROM answer") == 0  # found before the teacher was asked

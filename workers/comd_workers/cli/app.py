@@ -22,6 +22,7 @@ from comd_workers.cli import (
     inspect,
     lineage,
     loop,
+    overlap,
     pretrain,
     runs,
     schema,
@@ -163,6 +164,24 @@ app.command(
     rich_help_panel=LOOK,
     epilog=examples("comd failures demo-0", "comd failures demo-0 --json"),
 )(inspect.failures)
+app.command(
+    "decontaminate",
+    rich_help_panel=LOOK,
+    epilog=examples(
+        "comd decontaminate demo-0",
+        "comd decontaminate demo-0 --benchmark tinyworld-test   # look now, change nothing",
+        "comd decontaminate demo-0 --iteration 2 --json",
+    ),
+)(overlap.decontaminate)
+app.command(
+    "duplicates",
+    rich_help_panel=LOOK,
+    epilog=examples(
+        "comd duplicates demo-0                     # a run's cache pool",
+        "comd duplicates tinyworld --threshold 0.8  # a pool",
+        "comd duplicates demo-0 --json",
+    ),
+)(overlap.duplicates)
 app.command(
     "dashboard",
     rich_help_panel=LOOK,

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
     from sqlalchemy import Engine
 
+    from comd_platform.reports.decontamination import KeptOut
     from comd_platform.reports.evaluations import ScoreRow
     from comd_platform.reports.progress import PhaseProgress
     from comd_platform.reports.summary import IterationRow
@@ -47,6 +48,7 @@ class Standing:
     iterations: list[IterationRow]
     scores: list[ScoreRow]
     usage: list[UsageRow]
+    decontamination: list[KeptOut]
 
     @property
     def finished(self) -> bool:
@@ -85,6 +87,7 @@ def look(engine: Engine, run: str) -> Standing:
     """Everything about where a run stands, in one transaction. Raises RunError."""
     from comd_platform.db.engine import transaction
     from comd_platform.loop.lock import driver_of
+    from comd_platform.reports.decontamination import kept_out
     from comd_platform.reports.evaluations import run_scores
     from comd_platform.reports.progress import run_progress
     from comd_platform.reports.summary import run_summary
@@ -103,6 +106,7 @@ def look(engine: Engine, run: str) -> Standing:
             iterations=run_summary(session, found.id),
             scores=run_scores(session, found.id),
             usage=run_usage(session, found.id),
+            decontamination=kept_out(session, found.id),
         )
 
 
@@ -128,6 +132,10 @@ def render(standing: Standing) -> RenderableType:
     parts.extend(Text(_worker(worker)) for worker in alive)
     parts.extend(usage_table(standing.usage))
     parts.append(summary(standing.run, standing.iterations, standing.scores))
+    overlapping = [row for row in standing.decontamination if row.excluded or row.reported]
+    parts.extend(Text(_overlap(row)) for row in overlapping)
+    if overlapping:
+        parts.append(Text(f"which ones: comd decontaminate {standing.run}"))
     return Group(*parts)
 
 
@@ -144,6 +152,13 @@ def _phase(row: PhaseProgress) -> tuple[object, ...]:
         duration(row.seconds_left) if running else "",
         row.quarantined,
     )
+
+
+def _overlap(row: KeptOut) -> str:
+    did = (
+        f"{row.excluded:,} kept out" if row.excluded else f"{row.reported:,} overlap, none kept out"
+    )
+    return f"decontamination, iteration {row.iteration}: {did} of {row.checked:,} instructions"
 
 
 def _worker(worker: WorkerRow) -> str:
