@@ -102,7 +102,7 @@ async def _openai(
 ) -> None:
     from openai import AsyncOpenAI
 
-    async with AsyncOpenAI(base_url=url, api_key="none", **options) as client:
+    async with AsyncOpenAI(base_url=url, api_key="none", timeout=600, **options) as client:
 
         async def ask(body: dict[str, Any]) -> Any:
             return await client.chat.completions.create(**body)

@@ -13,8 +13,10 @@ SCRIPT = Path(__file__).parents[2] / "examples" / "gpu" / "measure.py"
 
 
 @pytest.mark.full
+@pytest.mark.timeout(1200)
 def test_measuring_at_the_tiny_size() -> None:
-    command = [sys.executable, str(SCRIPT), "--device", "cpu", "--requests", "4", "--steps", "4"]
+    small = ["--requests", "4", "--new-tokens", "4", "--steps", "4", "--set", "batch_size=2"]
+    command = [sys.executable, str(SCRIPT), "--device", "cpu", *small]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     for what in ("labelling", "training"):

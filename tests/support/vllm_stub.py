@@ -85,6 +85,8 @@ class Stub(ThreadingHTTPServer):
         for url in pictures:
             if problem := self.refuse(url):
                 return 400, {"error": {"message": problem}}
+        if "prompt_logprobs" in body:
+            return 200, reply(body, text) | {"prompt_logprobs": prompt_logprobs(body, text)}
         return 200, reply(body, text)
 
     def refuse(self, url: str) -> str | None:
@@ -131,7 +133,7 @@ class Handler(BaseHTTPRequestHandler):
 
 
 def said(body: dict[str, Any]) -> tuple[str, list[str]]:
-    content = body["messages"][-1]["content"]
+    content = next(turn for turn in reversed(body["messages"]) if turn["role"] == "user")["content"]
     if isinstance(content, str):
         return content, []
     text = "".join(part["text"] for part in content if part["type"] == "text")
@@ -149,6 +151,22 @@ def reply(body: dict[str, Any], text: str) -> dict[str, Any]:
         "choices": [{"message": {"content": " ".join(kept)}, "finish_reason": finish}],
         "usage": {"prompt_tokens": len(text.split()), "completion_tokens": len(kept)},
     }
+
+
+def prompt_logprobs(body: dict[str, Any], text: str) -> list[dict[str, Any] | None]:
+    """A token a word; its log-probability is a hash of all words up to it."""
+    words = [*text.split(), "ASSISTANT:"]
+    if body["messages"][-1]["role"] == "assistant":
+        assert body["continue_final_message"] is True
+        assert body["add_generation_prompt"] is False
+        words += body["messages"][-1]["content"].split()
+    hashes = [
+        hashlib.sha256(" ".join(words[:end]).encode()).digest() for end in range(1, len(words))
+    ]
+    return [None] + [
+        {str(sum(word.encode())): {"logprob": -1 - read[0] / 64, "decoded_token": word}}
+        for word, read in zip(words[1:], hashes, strict=True)
+    ]
 
 
 def main() -> None:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+import torch
 from vllm_stub import Stub, arguments, note_start
 
 from comd_platform.config.engines import HfConfig
@@ -39,6 +40,8 @@ class TinyServer(Stub):
         threading.Thread(target=self.batches, daemon=True).start()
 
     def answer(self, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+        if "prompt_logprobs" in body:
+            return 200, {"choices": [], "prompt_logprobs": self.prompt_logprobs(body)}
         answer: Future[Completion] = Future()
         self.waiting.put((self.request(body), sampling(body), answer))
         said = answer.result()
@@ -61,6 +64,22 @@ class TinyServer(Stub):
                 requests = [renamed(request, key) for key, (request, _, _) in batch.items()]
                 for completion in self.engine.generate(requests, decoding):
                     batch[completion.key][2].set_result(completion)
+
+    def prompt_logprobs(self, body: dict[str, Any]) -> list[dict[str, Any] | None]:
+        """What the model makes of every token of the prompt, an answer begun by the client included."""
+        prompter = self.engine._prompter
+        *_, last = body["messages"]
+        begun = last["content"] if last["role"] == "assistant" else None
+        turns = body["messages"][: -1 if begun else None]
+        prompt = prompter.render(self.request(body | {"messages": turns}))
+        inputs = prompter.encode([prompter.continued(prompt, begun) if begun else prompt])
+        with torch.inference_mode():
+            known = self.engine._model(**inputs).logits[0].log_softmax(dim=-1)
+        ids = inputs["input_ids"][0].tolist()
+        return [None] + [
+            {str(token): {"logprob": float(known[place, token])}}
+            for place, token in enumerate(ids[1:])
+        ]
 
     def request(self, body: dict[str, Any]) -> Request:
         *before, turn = body["messages"]

@@ -122,6 +122,9 @@ class OpenAIConfig(_EngineConfig):
         default_factory=dict,
         description="Merged into every request's body last; a null removes the field.",
     )
+    prompt_logprobs: bool = Field(
+        False, description="The server tells prompt_logprobs (vLLM does): the engine can score."
+    )
     prices: Prices | None = Field(
         None, description="Per million tokens; unset: tokens are kept, but no cost."
     )

@@ -15,9 +15,17 @@ import pytest
 from PIL import Image
 
 from comd_platform.config.engines import OpenAIConfig
-from comd_workers.engines.base import Completion, EngineError, Request, Sampling
+from comd_workers.engines.base import (
+    Completion,
+    ContinuationScore,
+    EngineError,
+    Request,
+    Sampling,
+    ScoreRequest,
+)
 from comd_workers.engines.openai import OpenAIEngine, open_engine
 from comd_workers.engines.openai.client import retry_after
+from comd_workers.engines.openai.scoring import continuation_score
 
 KEY = "sk-verysecret-0123456789"
 SAMPLING = Sampling(temperature=0.5, top_p=0.9, max_new_tokens=20, stop=("###",))
@@ -288,3 +296,24 @@ def test_tokens_and_their_price(chat_server: Any) -> None:
     assert completion.cost == pytest.approx((1_000 * 2 + 100 * 8) / 1e6)
     (completion,) = ask(chat_server).values()
     assert completion.cost is None
+
+
+def test_scoring_takes_a_server_that_tells_prompt_logprobs(chat_server: Any) -> None:
+    asked = [ScoreRequest(HELLO, ("kaba", ""))]
+    with opened(chat_server) as engine:
+        assert not engine.can_score
+    with opened(chat_server, prompt_logprobs=True) as engine:
+        (score,) = engine.score(asked)  # this one does not, whatever the config says
+    assert "prompt_logprobs" in (score.error or "")
+    assert score.continuations == ()
+
+
+def test_a_continuation_is_what_comes_after_the_common_start() -> None:
+    """The tokenizer may join the last token of the prompt with the continuation's first letters."""
+    prompt = [None, ("5", -1.0), ("8", -0.5)]
+    assert continuation_score(prompt, [*prompt, ("9", -2.0), ("3", -0.25)]) == ContinuationScore(
+        -2.25, 2
+    )
+    joined = [None, ("5", -1.0), ("81", -4.0), ("3", -0.25)]
+    assert continuation_score(prompt, joined) == ContinuationScore(-4.25, 2)
+    assert continuation_score(prompt, prompt) == ContinuationScore(0, 0)

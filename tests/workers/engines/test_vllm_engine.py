@@ -17,8 +17,8 @@ from typing import Any
 import psutil
 import pytest
 
-from comd_platform.config.engines import VllmConfig
-from comd_workers.engines.base import Completion, EngineError, Request, Sampling
+from comd_platform.config.engines import HfConfig, VllmConfig
+from comd_workers.engines.base import Completion, EngineError, Request, Sampling, ScoreRequest
 from comd_workers.engines.cache import EngineCache
 from comd_workers.engines.registry import open_engine
 from comd_workers.engines.vllm import ServerDied, VllmEngine
@@ -286,3 +286,39 @@ def test_the_check_says_what_is_missing() -> None:
     done = check_vllm("m", "--without-gpu", "--command", "/opt/nowhere/vllm")
     assert done.returncode == 2
     assert done.stdout.startswith("missing: the command '/opt/nowhere/vllm'")
+
+
+def test_scores_through_a_server_are_the_models_own(
+    vllm_stub: Any, tiny_llava: Path, pictures: tuple[Path, ...]
+) -> None:
+    """The stub with a real model in it, against the same model in this process."""
+    options = ("kaba", "lodi mifu nuge", "", "reba .", "kaba")
+    asked = [
+        ScoreRequest(Request("seen", "kaba ?", pictures[:1], system="reba ."), options),
+        ScoreRequest(Request("after", "po ?", pictures[1:2], image_position="after"), options),
+        ScoreRequest(Request("unseen", "kaba mifu ?"), options[:2]),
+        ScoreRequest(Request("nothing", "kaba ?"), ()),
+    ]
+    with open_engine(HfConfig(model=str(tiny_llava), device="cpu")) as here:
+        expected = {score.key: score.continuations for score in here.score(asked)}
+    tiny = str(Path(vllm_stub.command[1]).with_name("vllm_tiny.py"))
+    config = config_for(vllm_stub, model=str(tiny_llava), command=(sys.executable, tiny))
+    with open_engine(config) as served:
+        got = {score.key: score for score in served.score(asked)}
+    assert set(got) == set(expected)
+    for key, scores in expected.items():
+        assert got[key].error is None
+        assert [each.tokens for each in got[key].continuations] == [each.tokens for each in scores]
+        assert [each.logprob for each in got[key].continuations] == pytest.approx(
+            [each.logprob for each in scores], abs=1e-4
+        )
+
+
+def test_scoring_outlives_a_crash(vllm_stub: Any) -> None:
+    asked = [ScoreRequest(request, ("kaba", "lodi")) for request in questions(10)]
+    with open_engine(config_for(vllm_stub)) as engine:
+        undisturbed = {score.key: score for score in engine.score(asked)}
+    vllm_stub.decide(die_after=12, mortal=2)
+    with open_engine(config_for(vllm_stub)) as engine:
+        assert {score.key: score for score in engine.score(asked)} == undisturbed
+    assert len(vllm_stub.starts) == 3

@@ -13,7 +13,7 @@ import signal
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from comd_platform.config.engines import ScriptedConfig
 from comd_workers.engines.base import (
@@ -50,7 +50,7 @@ def write_weights(directory: Path, **options: Any) -> None:
 class ScriptedEngine(BaseEngine):
     """Deterministic: (script, options, text, image name, seed) decide the reply."""
 
-    can_score: ClassVar[bool] = True
+    can_score: bool = True
 
     def __init__(self, config: ScriptedConfig) -> None:
         name = config.script or config.model

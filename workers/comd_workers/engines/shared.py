@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from typing import ClassVar, Self
+from typing import Self
 
 from comd_workers.engines.base import (
     Completion,
@@ -20,7 +20,7 @@ from comd_workers.engines.base import (
 class BaseEngine(ABC):
     """Checks at the border of the contract; an engine fills in `_generate` and what else it can."""
 
-    can_score: ClassVar[bool] = False
+    can_score: bool = False
     _closed = False
 
     def generate(self, requests: Sequence[Request], sampling: Sampling) -> Iterator[Completion]:

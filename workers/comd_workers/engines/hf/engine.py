@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import sys
 from collections.abc import Iterator, Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 import transformers
 
@@ -33,7 +33,7 @@ def open_engine(config: HfConfig) -> HfEngine:
 class HfEngine(BaseEngine):
     """Greedy, or sampled with a generator a row (hf.decoding says how equal a rerun is)."""
 
-    can_score: ClassVar[bool] = True
+    can_score: bool = True
 
     def __init__(self, loaded: Loaded, config: HfConfig) -> None:
         self._model = loaded.model

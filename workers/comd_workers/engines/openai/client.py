@@ -9,9 +9,11 @@ import logging
 import os
 import random
 import time
+from http import HTTPStatus
 from typing import Any
+from urllib.parse import urlsplit
 
-import httpx
+import aiohttp
 
 from comd_platform.config.engines import OpenAIConfig
 from comd_workers.engines.base import EngineError
@@ -39,46 +41,32 @@ class _TryAgainError(Exception):
         self.offline = offline
 
 
-class Server:
-    """What all lanes to one server share: the key, which stays in here and out of every message,
-    and how long the server wants to be left alone."""
+class Client:
+    """Calls of one server, any number at a time, over connections that are kept.
 
-    def __init__(self, config: OpenAIConfig, api_key: str | None) -> None:
-        self.config = config
-        self.url = f"{config.base_url}/chat/completions"
-        self.resume_at = 0.0
-        self._secret = api_key
-        self._tls = httpx.create_ssl_context()
-
-    def connect(self) -> httpx.AsyncClient:
-        headers = {"Content-Type": "application/json", "Accept": "application/json"}
-        if self._secret is not None:
-            headers["Authorization"] = f"Bearer {self._secret}"
-        return httpx.AsyncClient(
-            headers=headers,
-            verify=self._tls,  # made once: it costs more than a connection
-            timeout=None,  # noqa: S113 - each attempt as a whole has one
-            limits=httpx.Limits(max_connections=1),
-        )
-
-    def clean(self, text: str) -> str:
-        return text.replace(self._secret, "***") if self._secret else text
-
-
-class Lane:
-    """One connection, one call at a time.
-
-    A lane per request in flight rather than one client for all: the pool of httpcore looks at every
-    connection for every request, which at 256 in flight made a request four times as dear.
+    The key stays in here and out of every message. To be made and closed inside an event loop.
     """
 
-    def __init__(self, server: Server) -> None:
-        self._server = server
-        self._config = server.config
-        self._http = server.connect()
+    def __init__(self, config: OpenAIConfig, secret: str | None) -> None:
+        self._config = config
+        self._secret = secret
+        self._url = f"{config.base_url}/chat/completions"
+        self._resume_at = 0.0
+        headers = {"Content-Type": "application/json", "Accept": "application/json"}
+        if secret is not None:
+            headers["Authorization"] = f"Bearer {secret}"
+        self._http = aiohttp.ClientSession(
+            headers=headers,
+            connector=aiohttp.TCPConnector(limit=0),  # as many as there are callers
+            timeout=aiohttp.ClientTimeout(total=None),  # each attempt as a whole has one
+            cookie_jar=aiohttp.DummyCookieJar(),
+            # The environment's proxies, but not for a server on this machine.
+            trust_env=not _is_local(config.base_url),
+        )
 
     async def aclose(self) -> None:
-        await self._http.aclose()
+        await self._http.close()
+        await asyncio.sleep(0)  # transports close in the loop's next turn
 
     async def ask(self, body: dict[str, Any]) -> dict[str, Any]:
         """The reply to `body`, a JSON object.
@@ -91,7 +79,7 @@ class Lane:
         for attempt in range(self._config.max_retries + 1):
             if attempt:
                 await self._wait(attempt, last)
-            await asyncio.sleep(max(0.0, self._server.resume_at - time.monotonic()))
+            await asyncio.sleep(max(0.0, self._resume_at - time.monotonic()))
             try:
                 return await self._attempt(content)
             except _TryAgainError as error:
@@ -99,64 +87,63 @@ class Lane:
                 _log.debug("attempt %d: %s", attempt + 1, error)
         message = f"gave up after {self._config.max_retries + 1} attempts: {last}"
         if last.offline:
-            raise EngineError(f"{self._server.url}: {message}")
+            raise EngineError(f"{self._url}: {message}")
         raise RequestError(message)
 
     async def _attempt(self, content: bytes) -> dict[str, Any]:
         try:
-            async with asyncio.timeout(self._config.timeout_s):
-                response = await self._http.post(self._server.url, content=content)
-        except asyncio.CancelledError:
-            await self._reconnect()
-            raise
+            async with (
+                asyncio.timeout(self._config.timeout_s),
+                self._http.post(self._url, data=content, allow_redirects=False) as response,
+            ):
+                body = await response.read()
         except TimeoutError:
-            await self._reconnect()
             raise _TryAgainError(f"no answer within {self._config.timeout_s:g} s") from None
-        except httpx.ConnectError as error:
-            raise _TryAgainError(
-                self._server.clean(f"cannot connect: {error}"), offline=True
+        except aiohttp.ClientConnectorCertificateError as error:
+            reason = self._clean(str(error.certificate_error))
+            raise EngineError(
+                f"{self._url}: the server's certificate is not trusted: {reason}",
+                hint="A certificate authority of your own goes into SSL_CERT_FILE.",
             ) from None
-        except httpx.RequestError as error:
+        except aiohttp.ClientConnectorError as error:
+            raise _TryAgainError(self._clean(f"cannot connect: {error}"), offline=True) from None
+        except aiohttp.ClientError as error:
             name = type(error).__name__
-            raise _TryAgainError(self._server.clean(f"connection lost ({name}): {error}")) from None
-        if response.status_code != httpx.codes.OK:
-            raise self._refusal(response)
+            raise _TryAgainError(self._clean(f"connection lost ({name}): {error}")) from None
+        if response.status != HTTPStatus.OK:
+            raise self._refusal(response.status, response.headers.get("Retry-After"), body)
         try:
-            reply = response.json()
+            reply = json.loads(body)
         except ValueError:
             raise _TryAgainError("the server's reply is not JSON") from None
         if not isinstance(reply, dict):
             raise _TryAgainError("the server's reply is not a JSON object")
         if "choices" not in reply and "error" in reply:
-            raise RequestError(
-                self._server.clean(f"the server answered with an error: {_message(reply)}")
-            )
+            raise RequestError(self._clean(f"the server answered with an error: {_message(reply)}"))
         return reply
 
-    async def _reconnect(self) -> None:
-        """A call that was interrupted leaves httpcore's pool holding its connection for good."""
-        broken, self._http = self._http, self._server.connect()
-        await broken.aclose()
-
-    def _refusal(self, response: httpx.Response) -> Exception:
-        """What a status other than 200 means for us."""
+    def _refusal(self, status: int, wait: str | None, body: bytes) -> Exception:
+        """What a status other than 200 means for us; `wait` is the reply's Retry-After."""
         try:
-            payload = response.json()
+            payload = json.loads(body)
         except ValueError:
             payload = None
-        status = response.status_code
-        said = self._server.clean(f"HTTP {status}: {_message(payload) or response.text[:300]}")
-        if status in _FATAL or response.is_redirect or _code(payload) in _FATAL_CODES:
-            return EngineError(f"{self._server.url}, model {self._config.model}: {said}")
-        if status in _RETRIED or status >= httpx.codes.INTERNAL_SERVER_ERROR:
-            return _TryAgainError(said, wait_s=retry_after(response.headers.get("Retry-After")))
+        told = _message(payload) or body[:300].decode("utf-8", "replace")
+        said = self._clean(f"HTTP {status}: {told}")
+        if status in _FATAL or 300 <= status < 400 or _code(payload) in _FATAL_CODES:
+            return EngineError(f"{self._url}, model {self._config.model}: {said}")
+        if status in _RETRIED or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            return _TryAgainError(said, wait_s=retry_after(wait))
         return RequestError(said)
+
+    def _clean(self, text: str) -> str:
+        return text.replace(self._secret, "***") if self._secret else text
 
     async def _wait(self, attempt: int, last: _TryAgainError) -> None:
         """Exponential backoff with jitter; a Retry-After holds every request back, not this alone."""
         if last.wait_s is not None:
             wait = min(last.wait_s, _LONGEST_RETRY_AFTER_S)
-            self._server.resume_at = max(self._server.resume_at, time.monotonic() + wait)
+            self._resume_at = max(self._resume_at, time.monotonic() + wait)
             return
         longest = min(self._config.backoff_s * 2 ** (attempt - 1), _LONGEST_BACKOFF_S)
         await asyncio.sleep(longest * random.uniform(0.5, 1.0))  # noqa: S311 - no secret
@@ -175,6 +162,10 @@ def api_key(config: OpenAIConfig) -> str | None:
     if not key.isascii():
         raise EngineError(f"the key in {config.api_key_env} holds letters that no header can carry")
     return key
+
+
+def _is_local(base_url: str) -> bool:
+    return urlsplit(base_url).hostname in {"localhost", "127.0.0.1", "::1"}
 
 
 def retry_after(header: str | None) -> float | None:

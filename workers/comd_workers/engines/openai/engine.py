@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from concurrent.futures import Future
-from functools import lru_cache
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Any
+from typing import Any, TypeVar
 
 from comd_platform.config.engines import OpenAIConfig
-from comd_workers.engines.base import Completion, Request, Sampling
-from comd_workers.engines.openai.client import Lane, RequestError, Server, api_key
+from comd_workers.engines.base import Completion, Request, Sampling, Score, ScoreRequest
+from comd_workers.engines.openai.client import Client, RequestError, api_key
 from comd_workers.engines.openai.messages import body, completion
-from comd_workers.engines.pictures import PictureError, data_url
+from comd_workers.engines.openai.scoring import score_continuations
+from comd_workers.engines.openai.urls import DataUrls
+from comd_workers.engines.pictures import PictureError
 from comd_workers.engines.shared import BaseEngine, failed
 
-_PICTURES_KEPT = 256
+Item = TypeVar("Item")
+Outcome = TypeVar("Outcome")
 
 
 def open_engine(config: OpenAIConfig) -> OpenAIEngine:
@@ -28,7 +30,8 @@ def open_engine(config: OpenAIConfig) -> OpenAIEngine:
 
 
 class OpenAIEngine(BaseEngine):
-    """Cannot score: chat servers give no log-probabilities of a text that is not theirs.
+    """Scores where the config says that the server gives `prompt_logprobs`, as vLLM does; chat
+    servers in general give no log-probabilities of a text that is not theirs.
 
     The event loop runs in a thread of its own, so that requests go on while the caller writes rows.
     """
@@ -38,66 +41,87 @@ class OpenAIEngine(BaseEngine):
     ) -> None:
         """`secret`: the server's key. `file_root`: with `image_transport: file_url`, the one
         directory whose files the server may read by itself; others are sent. None: any file."""
+        self.can_score = config.prompt_logprobs
         self._config = config
-        self._server = Server(config, secret)
+        self._secret = secret
         self._file_root = file_root
-        self._lanes: list[Lane] = []
+        self._client: Client | None = None
         self._loop = _LoopThread()
-        # The pictures of one instruction are sent by several phases, of one image by several rows.
-        self._data_url = lru_cache(_PICTURES_KEPT)(data_url)
+        self._data_urls = DataUrls(config.max_image_side)
 
     def _generate(self, requests: Sequence[Request], sampling: Sampling) -> Iterator[Completion]:
-        done: SimpleQueue[Completion | BaseException] = SimpleQueue()
-        serving = self._loop.start(self._serve(requests, sampling, done.put))
+        return self._each(requests, lambda client, request: self._answer(client, request, sampling))
+
+    def _score(self, requests: Sequence[ScoreRequest]) -> Iterator[Score]:
+        return self._each(requests, self._weigh)
+
+    def _close(self) -> None:
+        self._loop.stop(self._hang_up)
+
+    def _each(
+        self, items: Sequence[Item], do: Callable[[Client, Item], Awaitable[Outcome]]
+    ) -> Iterator[Outcome]:
+        """`do` for every item, `concurrency` of them at a time; outcomes as they come."""
+        done: SimpleQueue[Outcome | BaseException] = SimpleQueue()
+        serving = self._loop.start(self._serve(items, do, done.put))
         try:
-            for _ in requests:
+            for _ in items:
                 outcome = done.get()
                 if isinstance(outcome, BaseException):
                     raise outcome
                 yield outcome
         finally:
             serving.cancel()
-            self._loop.settle()  # its lanes are free again before another call takes them
-
-    def _close(self) -> None:
-        self._loop.stop(self._hang_up)
+            self._loop.settle()  # nothing of this call goes on beside the next one
 
     async def _serve(
         self,
-        requests: Sequence[Request],
-        sampling: Sampling,
-        put: Callable[[Completion | BaseException], None],
+        items: Sequence[Item],
+        do: Callable[[Client, Item], Awaitable[Outcome]],
+        put: Callable[[Outcome | BaseException], None],
     ) -> None:
-        """Put a completion per request, or in the end the one error that ended it all."""
-        left = iter(requests)
-        in_flight = min(self._config.concurrency, len(requests))
-        while len(self._lanes) < in_flight:
-            self._lanes.append(Lane(self._server))
+        """Put an outcome per item, or in the end the one error that ended it all."""
+        left = iter(items)
+        client = self._client = self._client or Client(self._config, self._secret)
 
-        async def drain(lane: Lane) -> None:
-            for request in left:
-                put(await self._answer(lane, request, sampling))
+        async def drain() -> None:
+            for item in left:
+                put(await do(client, item))
 
         try:
             async with asyncio.TaskGroup() as group:
-                for lane in self._lanes[:in_flight]:
-                    group.create_task(drain(lane))
+                for _ in range(min(self._config.concurrency, len(items))):
+                    group.create_task(drain())
         except* Exception as errors:
             put(errors.exceptions[0])
 
     async def _hang_up(self) -> None:
-        await asyncio.gather(*(lane.aclose() for lane in self._lanes))
+        if self._client is not None:
+            await self._client.aclose()
 
-    async def _answer(self, lane: Lane, request: Request, sampling: Sampling) -> Completion:
+    async def _answer(self, client: Client, request: Request, sampling: Sampling) -> Completion:
         try:
             urls = [await self._url(path) for path in request.images]
-            reply = await lane.ask(body(self._config, request, sampling, urls))
+            reply = await client.ask(body(self._config, request, sampling, urls))
         except (PictureError, RequestError) as error:
             return failed(request.key, str(error))
         try:
             return completion(self._config, request, sampling, reply)
         except (KeyError, TypeError, AttributeError):
             return failed(request.key, "the server's reply is not a chat completion")
+
+    async def _weigh(self, client: Client, item: ScoreRequest) -> Score:
+        key = item.request.key
+        try:
+            urls = [await self._url(path) for path in item.request.images]
+            scores = await score_continuations(
+                self._config, item.request, item.continuations, urls, client.ask
+            )
+        except (PictureError, RequestError) as error:
+            return Score(key, (), error=str(error))
+        except (KeyError, TypeError, ValueError, AttributeError):
+            return Score(key, (), error="the server's reply holds no prompt_logprobs")
+        return Score(key, scores)
 
     async def _url(self, path: Path) -> str:
         if self._config.image_transport == "file_url":
@@ -106,7 +130,7 @@ class OpenAIEngine(BaseEngine):
             real = path.resolve()
             if self._file_root is None or real.is_relative_to(self._file_root):
                 return real.as_uri()
-        return await asyncio.to_thread(self._data_url, path, self._config.max_image_side)
+        return await asyncio.to_thread(self._data_urls.get, path)
 
 
 class _LoopThread:

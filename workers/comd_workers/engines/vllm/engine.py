@@ -6,16 +6,27 @@ import logging
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import TypeVar
 
 from comd_platform.config.engines import OpenAIConfig, VllmConfig
 from comd_platform.errors import ComdError
 from comd_platform.settings import get_settings
-from comd_workers.engines.base import Completion, EngineError, Request, Sampling
+from comd_workers.engines.base import (
+    Completion,
+    EngineError,
+    Request,
+    Sampling,
+    Score,
+    ScoreRequest,
+)
 from comd_workers.engines.openai import OpenAIEngine
 from comd_workers.engines.shared import BaseEngine
 from comd_workers.engines.vllm.server import Server
 
 _log = logging.getLogger(__name__)
+
+Asked = TypeVar("Asked", Request, ScoreRequest)
+Answered = TypeVar("Answered", Completion, Score)
 
 
 class ServerDied(ComdError):
@@ -39,6 +50,8 @@ class VllmEngine(BaseEngine):
     again, with the same seeds.
     """
 
+    can_score: bool = True
+
     def __init__(self, config: VllmConfig, image_root: Path, logs: Path) -> None:
         self._config = config
         self._image_root = image_root
@@ -49,25 +62,31 @@ class VllmEngine(BaseEngine):
         self._ready()
 
     def _generate(self, requests: Sequence[Request], sampling: Sampling) -> Iterator[Completion]:
-        def ask(client: OpenAIEngine, left: Sequence[Request]) -> Generator[Completion, None, None]:
+        def ask(client: OpenAIEngine, left: list[Request]) -> Generator[Completion, None, None]:
             yield from client.generate(left, sampling)
 
-        return self._persist(requests, ask)
+        return self._persist({request.key: request for request in requests}, ask)
+
+    def _score(self, requests: Sequence[ScoreRequest]) -> Iterator[Score]:
+        def ask(client: OpenAIEngine, left: list[ScoreRequest]) -> Generator[Score, None, None]:
+            yield from client.score(left)
+
+        return self._persist({item.request.key: item for item in requests}, ask)
 
     def _close(self) -> None:
         self._stop()
 
     def _persist(
         self,
-        requests: Sequence[Request],
-        ask: Callable[[OpenAIEngine, Sequence[Request]], Generator[Completion, None, None]],
-    ) -> Iterator[Completion]:
+        requests: dict[str, Asked],
+        ask: Callable[[OpenAIEngine, list[Asked]], Generator[Answered, None, None]],
+    ) -> Iterator[Answered]:
         """What `ask` gives for each request, whatever happens to the server meanwhile.
 
         Raises EngineError when servers die without answering anything, ServerDied when they die
         over these requests more than `max_restarts` times.
         """
-        left = {request.key: request for request in requests}
+        left = dict(requests)
         deaths = 0
         while left:
             client = self._ready()
@@ -132,4 +151,5 @@ class VllmEngine(BaseEngine):
             image_transport="data_url" if config.max_image_side else config.image_transport,
             max_image_side=config.max_image_side,
             extra_body=config.extra_body,
+            prompt_logprobs=True,
         )
