@@ -3,8 +3,9 @@ process that starts another one, as vLLM starts its engines. What it says is a h
 asked. It refuses flags that vLLM does not have and pictures that it was not allowed to read.
 
 In the directory that VLLM_STUB names it notes each start (`starts.jsonl`) and finds its fate
-(`fate.json`): `die_at_start`, `hang_at_start`: how many starts end so; `die_after`: answers that a
-start gives before it dies; `mortal`: how many starts have that (all); `die_on`: the text that kills.
+(`fate.json`): `die_at_start` (with what it `says`), `hang_at_start`: how many starts end so;
+`die_after`: answers that a start gives before it dies; `mortal`: how many starts have that (all);
+`die_on`: the text that kills.
 """
 
 from __future__ import annotations
@@ -176,7 +177,7 @@ def main() -> None:
     fate_file = NOTES / "fate.json"
     fate = json.loads(fate_file.read_text()) if fate_file.exists() else {}
     if start <= fate.get("die_at_start", 0):
-        sys.exit("ValueError: the stub was told not to start")
+        sys.exit(fate.get("says", "ValueError: the stub was told not to start"))
     if start <= fate.get("hang_at_start", 0):
         print("Loading safetensors checkpoint shards: 1/2", flush=True)
         time.sleep(600)

@@ -67,6 +67,14 @@ def copy_with(tiny_llava: Path, folder: Path, name: str, **changes: Any) -> Path
     return copied
 
 
+def test_attention_is_sdpa_unless_another_is_asked_for(tiny_llava: Path) -> None:
+    for asked, used in (("auto", "sdpa"), ("eager", "eager")):
+        config = HfConfig(model=str(tiny_llava), device="cpu", attention=asked)
+        with open_engine(config) as engine:
+            assert engine._model.config.get_text_config()._attn_implementation == used
+            assert engine._model.dtype == torch.float32
+
+
 @pytest.mark.parametrize("sampling", [SAMPLED, GREEDY], ids=["sampled", "greedy"])
 def test_answers_do_not_depend_on_the_batch_size(
     tiny_llava: Path, requests: list[Request], sampling: Sampling

@@ -151,6 +151,17 @@ def test_a_crash_while_starting_shows_the_log(vllm_stub: Any) -> None:
     assert_gone(start)
 
 
+def test_a_port_that_somebody_took_meanwhile_is_another_start(vllm_stub: Any) -> None:
+    vllm_stub.decide(die_at_start=1, says="OSError: [Errno 98] Address already in use")
+    with open_engine(config_for(vllm_stub)) as engine:
+        assert len(ask(engine, questions(2))) == 2
+    assert len(vllm_stub.starts) == 2
+    vllm_stub.decide(die_at_start=9, says="OSError: [Errno 98] Address already in use")
+    with pytest.raises(EngineError, match="Address already in use"):
+        open_engine(config_for(vllm_stub))
+    assert len(vllm_stub.starts) == 4
+
+
 def test_patience_ends_with_the_log(vllm_stub: Any) -> None:
     vllm_stub.decide(hang_at_start=1)
     with pytest.raises(EngineError, match=r"within 4 s(.|\n)*checkpoint shards: 1/2"):

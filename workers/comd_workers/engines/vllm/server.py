@@ -28,6 +28,7 @@ _log = logging.getLogger(__name__)
 _TAIL = 3000
 _TELL_EVERY = 15.0
 _GRACE = 15.0
+_PORT_TAKEN = "address already in use"
 
 
 class Server:
@@ -60,6 +61,16 @@ class Server:
         """Return when the server answers. Raises EngineError with the end of its log when it ends
         before that, or does not come up within `start_timeout_s`."""
         check_command(self._config)
+        try:
+            self._start()
+        except EngineError as error:
+            # A server binds its port when the weights are loaded; until then anybody may take it.
+            if _PORT_TAKEN not in str(error).lower():
+                raise
+            _log.warning("port %d was taken meanwhile, starting vLLM again", self.port)
+            self._start()
+
+    def _start(self) -> None:
         self.key = secrets.token_urlsafe(24)
         self.port = _free_port()
         self._process = self._spawn()
