@@ -209,7 +209,7 @@ def test_a_training_dies_with_its_supervisor_and_can_be_started_again(spec_of: S
     )
     assert supervisor.stdout is not None
     assert supervisor.stdout.readline() == b"1\n"
-    assert len(running(spec)) == 2  # the supervisor and its training
+    assert len(running(spec)) == 1
     os.kill(supervisor.pid, signal.SIGKILL)
     supervisor.wait()
     supervisor.stdout.close()

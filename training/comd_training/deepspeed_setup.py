@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import importlib
 import os
+from pathlib import Path
 from typing import Any
 
 from comd_training.spec import TrainingSpec
@@ -64,6 +65,31 @@ def join_ranks(device: str) -> None:
         auto_mpi_discovery=False,
         verbose=False,
     )
+
+
+def with_plain_checkpoints() -> None:
+    """DeepSpeed reads and writes its state through `plain.py` instead of pickles.
+
+    The files keep the names that it gives them (`….pt`); inside they are safetensors.
+    """
+    engine: Any = importlib.import_module("deepspeed.runtime.engine")
+    base = importlib.import_module("deepspeed.runtime.checkpoint_engine.checkpoint_engine")
+    plain = importlib.import_module("comd_training.plain")
+
+    class PlainCheckpoints(base.CheckpointEngine):  # type: ignore[misc, name-defined]
+        def create(self, info: Any) -> None:
+            pass
+
+        def save(self, state_dict: Any, path: str) -> None:
+            plain.write_plain(state_dict, Path(path))
+
+        def load(self, path: str, map_location: Any = None) -> Any:  # noqa: ARG002 - the CPU
+            return plain.read_plain(Path(path))
+
+        def commit(self, info: Any) -> bool:  # noqa: ARG002 - renamed into place by the trainer
+            return True
+
+    engine.create_checkpoint_engine = lambda **_: PlainCheckpoints()
 
 
 def deepspeed_config(spec: TrainingSpec) -> dict[str, Any]:

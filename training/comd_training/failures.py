@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal, get_args
@@ -23,6 +24,7 @@ FailureKind = Literal[
     "non_finite_loss",
     "killed",
     "timeout",
+    "hung",
     "stopped",
     "busy",
     "crashed",
@@ -33,12 +35,15 @@ HINTS: dict[FailureKind, str] = {
     "configuration": "Change the named setting in the run's tune section and start again.",
     "out_of_memory": "Lower micro_batch_size or max_length, turn gradient_checkpointing on, "
     "or raise zero_stage.",
-    "disk_full": "Free space where the training's output directory lies and start again.",
+    "disk_full": "Free space where the training's output directory lies (a saved state takes some "
+    "12 bytes a parameter) and start again: it goes on from the last saved state.",
     "non_finite_loss": "Lower learning_rate, use bf16 or fp32 instead of fp16, and look at the "
-    "examples of the named step.",
+    "examples of the named step. A branch with another training.learning_rate shares all else.",
     "killed": "Something outside ended the process; the kernel's log says whether memory ran out.",
     "timeout": "Raise the time limit, or lower the steps.",
-    "stopped": "Asked for; start it again when wanted.",
+    "hung": "Look at the named rank (its GPU, its machine) and at train.log, then start again: it "
+    "goes on from the last saved state. training.hang_seconds is how long it may stand still.",
+    "stopped": "Asked for; started again it goes on from where it was saved.",
     "busy": "Another process is training into the same directory; wait for it or stop it.",
     "crashed": "The end of train.log holds the traceback.",
 }
@@ -58,6 +63,10 @@ class ConfigurationError(Exception):
 
 class NonFiniteLossError(Exception):
     """The loss became NaN or infinite."""
+
+
+class StoppedError(Exception):
+    """The training was asked to stop, and has saved where it stands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,9 +137,11 @@ def _kind(error: BaseException) -> FailureKind:
         return "configuration"
     if isinstance(error, NonFiniteLossError):
         return "non_finite_loss"
+    if isinstance(error, StoppedError):
+        return "stopped"
     if _is_out_of_memory(error):
         return "out_of_memory"
-    if _is_disk_full(error):
+    if is_disk_full(error):
         return "disk_full"
     return "crashed"
 
@@ -145,8 +156,17 @@ def _is_out_of_memory(error: BaseException) -> bool:
     )
 
 
-def _is_disk_full(error: BaseException) -> bool:
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+def is_disk_full(error: BaseException) -> bool:
+    """Whether there was no room to write; a quota and a limit on the size of files count too."""
+    if isinstance(error, OSError) and error.errno in _NO_ROOM:
         return True
     # safetensors and torch wrap the system's error in one of their own.
-    return "No space left on device" in str(error)
+    return tells_disk_full(str(error))
+
+
+def tells_disk_full(text: str) -> bool:
+    """Whether a message or a log says so."""
+    return any(os.strerror(number) in text for number in _NO_ROOM)
+
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
+from comd_training.files import written_aside
+
 
 @dataclass(frozen=True, slots=True)
 class Metric:
@@ -48,6 +50,17 @@ class MetricWriter:
 
     def close(self) -> None:
         self._file.close()
+
+
+def keep_until(path: Path, step: int) -> None:
+    """Only the lines up to `step` stay: what came after was not saved and will be written again."""
+    try:
+        lines = path.read_bytes().splitlines(keepends=True)
+    except FileNotFoundError:
+        return
+    whole = [line.decode("utf-8") for line in lines if line.endswith(b"\n")]
+    with written_aside(path) as aside:
+        aside.write_text("".join(each for each in whole if Metric.from_line(each).step <= step))
 
 
 class MetricTail:

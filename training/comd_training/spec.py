@@ -8,11 +8,22 @@ import os
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, model_validator
 
 from comd_platform.config.training import Hyperparameters
 
 __all__ = ["Hyperparameters", "TrainingSpec", "file_sha256"]
+
+
+_NOT_DECISIVE = {
+    "output",
+    "image_root",
+    "threads",
+    "examples",
+    "save_every_seconds",
+    "save_every_steps",
+    "hang_seconds",
+}
 
 
 class TrainingSpec(BaseModel):
@@ -32,6 +43,13 @@ class TrainingSpec(BaseModel):
     processes: PositiveInt = Field(1, description="Ranks on this host.")
     threads: PositiveInt | None = Field(
         None, description="CPU threads a rank; unset: the CPUs this process may use, shared out."
+    )
+    save_every_seconds: PositiveFloat | None = Field(
+        None, description="Save where it stands; never more than a tenth of the time goes into it."
+    )
+    save_every_steps: PositiveInt | None = None
+    hang_seconds: PositiveFloat | None = Field(
+        None, description="End it when no rank has moved for so long (pulse.py)."
     )
     hyperparameters: Hyperparameters
     trust_remote_code: bool = False
@@ -61,10 +79,11 @@ class TrainingSpec(BaseModel):
     def fingerprint(self) -> str:
         """SHA-256 of all that decides the weights; the examples count by content, not by path.
 
-        Where the results go and how many CPU threads compute them is left out. A local model counts
+        Where the results go, how many CPU threads compute them, how often it is saved and how long
+        it may hang is left out. A local model counts
         by path, size and modification time of its weight files, so that a rebuilt one is another.
         """
-        told = self.model_dump(mode="json", exclude={"output", "image_root", "threads", "examples"})
+        told = self.model_dump(mode="json", exclude=_NOT_DECISIVE)
         told["examples"] = file_sha256(self.examples)
         told["weights"] = _weight_files(Path(self.model))
         return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()

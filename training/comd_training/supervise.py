@@ -6,21 +6,32 @@ back: hence a process, and one group of processes for all ranks, so that nothing
 
 from __future__ import annotations
 
-import fcntl
+import logging
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import IO
+from collections.abc import Callable
 
-from comd_training.failures import HINTS, Failure, FailureKind, TrainingFailed
-from comd_training.metrics import Metric, MetricTail
+from comd_training.alone import alone
+from comd_training.failures import (
+    HINTS,
+    Failure,
+    FailureKind,
+    TrainingFailed,
+    tells_disk_full,
+)
+from comd_training.metrics import Metric, MetricTail, keep_until
+from comd_training.pulse import Watchdog
 from comd_training.ranks import Ranks
 from comd_training.results import TrainingResult, read_result
+from comd_training.resume import STOP, drop_all, find_standing, saved_step
 from comd_training.spec import TrainingSpec
 
+log = logging.getLogger(__name__)
+
 ALIVE_EVERY = 2.0
+STOP_PATIENCE = 100.0
+"""Seconds for a training that was asked to stop to end its step and save."""
 LOOK_EVERY = 0.1
 LOG_TAIL = 2000
 
@@ -30,35 +41,45 @@ def run_training(
     *,
     on_metric: Callable[[Metric], None],
     on_alive: Callable[[], None],
+    on_saved: Callable[[int], None] = lambda _: None,
     timeout_s: float | None = None,
     stop: threading.Event | None = None,
+    owner: str | None = None,
     from_template: bool = True,
 ) -> TrainingResult:
     """Tune as `spec` says and return the result; a checkpoint that already stands is returned.
 
-    on_metric: called once per optimizer step, in order, from this thread; when a finished
-        training is found, for all its steps again. `on_alive`: called every two seconds (a lease's
-        heartbeat). Whatever they raise ends the training and is passed on.
-    timeout_s: seconds this call may take. `stop`: set it to end the training.
+    A training that was interrupted goes on from its last saved state.
+
+    on_metric: called once per optimizer step, in order, from this thread; when a finished or an
+        interrupted training is found, for all its steps again. `on_alive`: called every two seconds
+        (a lease's heartbeat); `on_saved`: when a state stands from which to resume, with its step.
+        Whatever they raise ends the training and is passed on.
+    timeout_s: seconds this call may take. `stop`: set it to end the training; it saves first.
+    owner: on whose behalf. Ranks still running on the same owner's are leftovers of a supervisor
+        that lost its lease, and are ended; another owner's training is waited for.
     from_template: on a CPU, fork from a process that stays behind with everything imported, so
         that all but the first training of this supervisor start in no time (`template.py`).
     Raises TrainingFailed; then `output` holds failure.json and train.log, and no checkpoint.
     """
     spec.output.mkdir(parents=True, exist_ok=True)
-    with _alone(spec) as lock:
-        tail = MetricTail(spec.output / "metrics.jsonl")
+    care = _Care(spec, on_alive, timeout_s, stop)
+    tail = MetricTail(spec.output / "metrics.jsonl")
+    with alone(spec, owner, care.check) as lock:
         found = finished(spec)
         if found is None:
-            _clear(spec)
-            (spec.output / "spec.json").write_text(spec.model_dump_json(indent=2), encoding="utf-8")
+            standing = _prepare(spec)
+            watchdog = Watchdog(spec)
             ranks = Ranks.start(spec, lock, from_template=from_template)
-            _supervise(spec, ranks, tail, on_metric, on_alive, timeout_s, stop)
-            found = read_result(spec.checkpoint)
-            if found is None:
-                raise _failed(spec, "crashed", "the training ended well but left no checkpoint")
-        for metric in tail.new():
-            on_metric(metric)
-        return found
+    # From here on the ranks hold the lock, for exactly as long as they run.
+    if found is None:
+        _supervise(spec, ranks, tail, on_metric, on_saved, care, watchdog, standing)
+        found = read_result(spec.checkpoint)
+        if found is None:
+            raise _failed(spec, "crashed", "the training ended well but left no checkpoint")
+    for metric in tail.new():
+        on_metric(metric)
+    return found
 
 
 def finished(spec: TrainingSpec) -> TrainingResult | None:
@@ -78,28 +99,80 @@ def finished(spec: TrainingSpec) -> TrainingResult | None:
     return found
 
 
+class _Care:
+    """What is due again and again while a training runs, or is waited for."""
+
+    def __init__(
+        self,
+        spec: TrainingSpec,
+        on_alive: Callable[[], None],
+        timeout_s: float | None,
+        stop: threading.Event | None,
+    ) -> None:
+        self._spec = spec
+        self._on_alive = on_alive
+        self._timeout_s = timeout_s
+        self._deadline = None if timeout_s is None else time.monotonic() + timeout_s
+        self._stop = stop
+        self._alive_at = 0.0
+
+    def check(self) -> None:
+        """Raises what `on_alive` does, and TrainingFailed for the time limit or a stop."""
+        self.alive()
+        if self.asked_to_stop():
+            raise self.stopped()
+
+    def alive(self) -> bool:
+        """Heartbeat and time limit; whether the heartbeat was due."""
+        due = time.monotonic() - self._alive_at >= ALIVE_EVERY
+        if due:
+            self._on_alive()
+            self._alive_at = time.monotonic()
+        if self._deadline is not None and time.monotonic() > self._deadline:
+            raise _failed(self._spec, "timeout", f"no checkpoint after {self._timeout_s:g} seconds")
+        return due
+
+    def asked_to_stop(self) -> bool:
+        return self._stop is not None and self._stop.is_set()
+
+    def stopped(self) -> TrainingFailed:
+        return _failed(self._spec, "stopped", "the training was stopped")
+
+
 def _supervise(
     spec: TrainingSpec,
     ranks: Ranks,
     tail: MetricTail,
     on_metric: Callable[[Metric], None],
-    on_alive: Callable[[], None],
-    timeout_s: float | None,
-    stop: threading.Event | None,
+    on_saved: Callable[[int], None],
+    care: _Care,
+    watchdog: Watchdog,
+    standing: int,
 ) -> None:
-    deadline = None if timeout_s is None else time.monotonic() + timeout_s
-    alive_at = 0.0
+    """Until the ranks have ended. `standing`: the step that they go on from, 0 for the beginning."""
+    saved = standing
+    last = 0
+    asked: float | None = None
     with ranks:
         while ranks.running():
             for metric in tail.new():
                 on_metric(metric)
-            if time.monotonic() - alive_at >= ALIVE_EVERY:
-                on_alive()
-                alive_at = time.monotonic()
-            if stop is not None and stop.is_set():
-                raise _failed(spec, "stopped", "the training was stopped")
-            if deadline is not None and time.monotonic() > deadline:
-                raise _failed(spec, "timeout", f"no checkpoint after {timeout_s:g} seconds")
+                last = metric.step
+            if care.alive():
+                now_saved = saved_step(spec) or 0
+                if now_saved > saved:
+                    saved = now_saved
+                    on_saved(saved)
+            if asked is None and care.asked_to_stop():
+                if last <= standing:  # nothing has been learned that could be saved
+                    raise care.stopped()
+                (spec.output / STOP).touch()
+                asked = time.monotonic()
+            if asked is not None and time.monotonic() - asked > STOP_PATIENCE:
+                raise care.stopped()
+            hung = watchdog.hung()
+            if hung is not None:
+                raise _failed(spec, "hung", hung)
             time.sleep(LOOK_EVERY)
         failed = ranks.failed()
     if failed is not None:
@@ -114,42 +187,33 @@ def _named(spec: TrainingSpec, returncode: int) -> TrainingFailed:
     if returncode < 0:
         name = signal.Signals(-returncode).name
         return _failed(spec, "killed", f"the training process was ended by {name}")
-    log = (spec.output / "train.log").read_bytes()[-LOG_TAIL:].decode("utf-8", "replace")
-    return _failed(spec, "crashed", f"the training process ended with {returncode}: {log.strip()}")
+    tail = (spec.output / "train.log").read_bytes()[-LOG_TAIL:].decode("utf-8", "replace")
+    if tells_disk_full(tail):  # and so left no failure.json
+        return _failed(spec, "disk_full", tail.strip().splitlines()[-1])
+    return _failed(spec, "crashed", f"the training process ended with {returncode}: {tail.strip()}")
 
 
 def _failed(spec: TrainingSpec, kind: FailureKind, message: str) -> TrainingFailed:
     failure = Failure(kind, message, HINTS[kind])
-    failure.write(spec.output / "failure.json")
+    try:
+        failure.write(spec.output / "failure.json")
+    except OSError as error:  # a full disk: the caller is told all the same
+        log.warning("cannot write %s: %s", spec.output / "failure.json", error)
     return TrainingFailed(failure)
 
 
-def _clear(spec: TrainingSpec) -> None:
-    for name in ("metrics.jsonl", "failure.json", "result.json", "train.log"):
+def _prepare(spec: TrainingSpec) -> int:
+    """Make the directory ready for a start; the step that it goes on from, 0 for the beginning."""
+    for name in ("failure.json", "result.json", "train.log", STOP):
         (spec.output / name).unlink(missing_ok=True)
-
-
-@contextmanager
-def _alone(spec: TrainingSpec) -> Iterator[IO[bytes]]:
-    """Holds the output directory's lock. The ranks inherit it: it is free when all have ended.
-
-    So a worker that takes over after a kill -9 cannot start beside ranks that are still dying.
-    """
-    with (spec.output / ".lock").open("ab") as lock:
-        waited_until = time.monotonic() + 10
-        while True:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > waited_until:
-                    kind: FailureKind = "busy"
-                    raise TrainingFailed(
-                        Failure(kind, f"{spec.output} is being trained into", HINTS[kind])
-                    ) from None
-                time.sleep(0.2)
-        # Not unlocked by hand: closing our descriptor leaves the ranks' share of the lock alone.
-        yield lock
+    found = find_standing(spec)
+    step = 0 if found is None else found[1].step
+    if found is None:
+        drop_all(spec)
+    keep_until(spec.output / "metrics.jsonl", step)
+    told = spec.model_dump_json(indent=2)
+    (spec.output / "spec.json").write_text(told, encoding="utf-8")
+    return step
 
 
 __all__ = ["Metric", "TrainingFailed", "TrainingResult", "finished", "run_training"]

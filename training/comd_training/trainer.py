@@ -6,15 +6,20 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
+from comd_platform.faults import fault_point
 from comd_training.failures import ConfigurationError, NonFiniteLossError
 from comd_training.metrics import Metric
 from comd_training.objectives.base import Batch, Objective
 from comd_training.order import SeededOrder
+from comd_training.resume import Standing, libraries
+from comd_training.saving import Schedule, restore_generators, save_state
+from comd_training.spec import TrainingSpec
 
 if TYPE_CHECKING:
 
@@ -25,10 +30,14 @@ if TYPE_CHECKING:
         is_deepspeed_enabled: bool
         state: Any
 
+        lr_scheduler: Any
+        model_wrapped: Any
+        control: Any
+
         def __init__(self, **trainer: Any) -> None: ...
         def is_world_process_zero(self) -> bool: ...
         def save_model(self, output_dir: str) -> None: ...
-        def train(self) -> Any: ...
+        def train(self, resume_from_checkpoint: str | None = None) -> Any: ...
 
 else:
     from transformers import Trainer
@@ -39,7 +48,9 @@ class StudentTrainer(Trainer):
 
     Losses are sums over tokens divided by the tokens of the whole effective batch, so how a batch
     is cut into micro batches and ranks does not change its gradient. `report` is called after each
-    step, on rank 0 only.
+    step, on rank 0 only. `pulse` is called on every rank whenever it gets on.
+
+    It saves and resumes in a form of its own (saving.py); the Trainer's would be pickles.
     """
 
     # compute_loss below divides by the whole batch's tokens, accumulation included.
@@ -51,6 +62,8 @@ class StudentTrainer(Trainer):
         objective: Objective,
         order: SeededOrder,
         report: Callable[[Metric], None],
+        pulse: Callable[[int, str], None],
+        spec: TrainingSpec,
         started: float,
         **trainer: Any,
     ) -> None:
@@ -61,10 +74,17 @@ class StudentTrainer(Trainer):
         self.objective = objective
         self.order = order
         self.report = report
+        self.pulse = pulse
+        self.spec = spec
         self.started = started
         self.tokens = 0
         self.loss_tokens = 0
+        self.loss_sum = 0.0
+        self.stopped = False
+        self._schedule = Schedule(spec)
+        self._fingerprint = spec.fingerprint()
         self._step_tokens = (0, 0)
+        self._save_due, self._leave_due = False, False
         self._extra: dict[str, Tensor] = {}
 
     def _get_train_sampler(self, train_dataset: Any = None) -> SeededOrder:  # noqa: ARG002
@@ -73,17 +93,29 @@ class StudentTrainer(Trainer):
     def get_batch_samples(
         self, epoch_iterator: Iterator[Any], num_batches: int, device: torch.device
     ) -> tuple[list[Any], Tensor]:
-        """The micro batches of one optimizer step, and how many of their tokens carry loss."""
+        """The micro batches of one optimizer step, and how many of their tokens carry loss.
+
+        Rank 0's wish to save and to leave after this step travels with the counts.
+        """
+        step = self.state.global_step
+        self.pulse(step, "reading a batch")
         batches = list(islice(epoch_iterator, num_batches))
+        save, leave = False, False
+        if self.is_world_process_zero():
+            save, leave = self._schedule.wanted(step + 1)
         counted = torch.tensor(
             [
                 sum(int((batch["labels"] != -100).sum()) for batch in batches),
                 sum(int(batch["attention_mask"].sum()) for batch in batches),
+                int(save),
+                int(leave),
             ],
             device=device,
         )
+        self.pulse(step, "agreeing on a batch")
         counted = self.accelerator.reduce(counted, reduction="sum")
         self._step_tokens = (int(counted[0]), int(counted[1]))
+        self._save_due, self._leave_due = bool(counted[2]), bool(counted[3])
         return batches, counted[0]
 
     def compute_loss(
@@ -94,6 +126,7 @@ class StudentTrainer(Trainer):
         num_items_in_batch: Tensor | int | None = None,
     ) -> Tensor:
         """This micro batch's share of the loss, times the ranks: DeepSpeed averages over them."""
+        self.pulse(self.state.global_step, "a micro batch")
         given = dict(inputs)
         labels = given.pop("labels")
         tokens = torch.as_tensor(num_items_in_batch, device=labels.device)
@@ -117,8 +150,13 @@ class StudentTrainer(Trainer):
         self.tokens += tokens
         if not math.isfinite(logs["loss"]):
             raise NonFiniteLossError(f"the loss became {logs['loss']} at step {step}")
+        self.loss_sum += logs["loss"]
+        norm = logs.get("grad_norm")
+        # A gradient that is not finite has just spoilt the weights: what stood before is kept.
+        if (norm is None or math.isfinite(norm)) and step < self.state.max_steps:
+            self.control.should_save = self._save_due
+            self.stopped = self.control.should_training_stop = self._leave_due
         if self.is_world_process_zero():
-            norm = logs.get("grad_norm")
             self.report(
                 Metric(
                     step=step,
@@ -131,3 +169,47 @@ class StudentTrainer(Trainer):
                     extra=extra,
                 )
             )
+        fault_point("training.step")
+        self.pulse(step, "a step is done")
+
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:  # noqa: ARG002 - the Trainer's hook
+        """Where the training stands after this step; on every rank."""
+        began = time.monotonic()
+        standing = Standing(
+            fingerprint=self._fingerprint,
+            libraries=libraries(),
+            step=self.state.global_step,
+            tokens=self.tokens,
+            loss_tokens=self.loss_tokens,
+            loss_sum=self.loss_sum,
+            seconds=time.time() - self.started,
+            scheduler=self.lr_scheduler.state_dict(),
+        )
+        self.pulse(standing.step, "saving")
+        save_state(
+            self.spec,
+            standing,
+            engine=self.model_wrapped,
+            trainer_state=self.state,
+            wait=self.accelerator.wait_for_everyone,
+            rank=self.accelerator.process_index,
+        )
+        self._schedule.saved(time.monotonic() - began)
+        self.pulse(standing.step, "saved")
+
+    def resume(self, directory: Path, standing: Standing) -> Any:
+        """`train`, from where `directory` stands."""
+        self._standing = standing
+        self.tokens, self.loss_tokens = standing.tokens, standing.loss_tokens
+        self.loss_sum = standing.loss_sum
+        self.started -= standing.seconds
+        return self.train(resume_from_checkpoint=str(directory))
+
+    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
+        """The optimizer came with DeepSpeed's state; the schedule is ours to restore."""
+        if checkpoint is not None:
+            self.lr_scheduler.load_state_dict(self._standing.scheduler)
+
+    def _load_rng_state(self, checkpoint: str | None) -> None:
+        if checkpoint is not None:
+            restore_generators(Path(checkpoint), self.accelerator.process_index)

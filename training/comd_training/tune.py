@@ -8,14 +8,18 @@ or failure.json and a nonzero exit. It never opens the database.
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import time
 import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from comd_training.failures import Failure, name_failure
+from comd_platform.faults import fault_point
+from comd_training.failures import Failure, StoppedError, name_failure
 from comd_training.orphan import die_with_supervisor
+from comd_training.pulse import Pulse
+from comd_training.resume import aside, drop_all, find_standing
 from comd_training.spec import TrainingSpec
 
 if TYPE_CHECKING:
@@ -36,9 +40,15 @@ def main(arguments: list[str] | None = None) -> int:
     spec = TrainingSpec.model_validate_json(Path(path).read_text(encoding="utf-8"))
     try:
         tune(spec, started)
+    except StoppedError as error:
+        _tell(spec, name_failure(error))
+        return FAILED
     except Exception as error:  # whatever it is, it must end as a named failure
         traceback.print_exc()
-        _tell(spec, name_failure(error))
+        failure = name_failure(error)
+        if failure.kind == "disk_full":
+            _make_room(spec)  # for failure.json, too
+        _tell(spec, failure)
         return FAILED
     return 0
 
@@ -49,15 +59,15 @@ def tune(spec: TrainingSpec, started: float) -> None:
         choose_accelerator,
         join_ranks,
         set_rank_variables,
+        with_plain_checkpoints,
         without_compiled_operations,
         without_compiler,
     )
 
     rank, _ = set_rank_variables()
-    if rank == 0:
-        spec.output.mkdir(parents=True, exist_ok=True)
-        for name in ("metrics.jsonl", "failure.json", "result.json"):
-            (spec.output / name).unlink(missing_ok=True)
+    pulse = Pulse(spec.output, rank)
+    pulse(0, "starting")
+    fault_point("training.started")
     choose_accelerator(spec.device)
     without_compiler()
 
@@ -66,6 +76,7 @@ def tune(spec: TrainingSpec, started: float) -> None:
     torch.set_num_threads(spec.threads_per_rank())
     if spec.device == "cpu":
         without_compiled_operations()
+    with_plain_checkpoints()
 
     from comd_training.student import load_processor, load_student, resolve_model
 
@@ -75,11 +86,19 @@ def tune(spec: TrainingSpec, started: float) -> None:
     arguments = _arguments(spec)
     join_ranks(spec.device)  # before the model, which ZeRO-3 builds in shards
     model = load_student(spec, source)
-    trainer = _trainer(spec, arguments, model, processor, dialogues, started)
-    trained = trainer.train()
-    result = _save(spec, source, trainer, float(trained.training_loss), started)
+    pulse(0, "preparing")
+    trainer = _trainer(spec, arguments, model, processor, dialogues, pulse, started)
+    found = find_standing(spec)
+    if found is None:
+        trainer.train()
+    else:
+        trainer.resume(*found)
+    if trainer.stopped:
+        raise StoppedError(f"stopped as asked after step {trainer.state.global_step}, and saved")
+    result = _save(spec, source, trainer)
     if rank == 0 and result is not None:
         result.write(spec.output / "result.json")
+        drop_all(spec)
 
 
 def read_dialogues(spec: TrainingSpec) -> list[Dialogue]:
@@ -134,6 +153,7 @@ def _trainer(
     model: PreTrainedModel,
     processor: Any,
     dialogues: list[Dialogue],
+    pulse: Pulse,
     started: float,
 ) -> StudentTrainer:
     from comd_training.checks import check_dialogues
@@ -155,6 +175,8 @@ def _trainer(
             len(dialogues), asked.batch_size, asked.epochs, asked.max_steps, spec.seed
         ),
         report=writer.write,
+        pulse=pulse,
+        spec=spec,
         started=started,
         model=model,
         args=arguments,
@@ -164,58 +186,62 @@ def _trainer(
     )
 
 
-def _save(
-    spec: TrainingSpec,
-    source: Path,
-    trainer: StudentTrainer,
-    train_loss: float,
-    started: float,
-) -> TrainingResult | None:
+def _save(spec: TrainingSpec, source: Path, trainer: StudentTrainer) -> TrainingResult | None:
     """Write the checkpoint, on all ranks (ZeRO-3 gathers); the result, on rank 0 only."""
     from comd_training.checkpoint import fresh_directory, has_safetensors, keep_frozen, publish
     from comd_training.results import RESULT_IN_CHECKPOINT, TrainingResult, weights_sha256
 
     main_rank = trainer.is_world_process_zero()
-    aside = spec.output / ".checkpoint.tmp"
+    unfinished = spec.output / ".checkpoint.tmp"
     if main_rank:
-        fresh_directory(aside)
+        fresh_directory(unfinished)
     trainer.accelerator.wait_for_everyone()
-    trainer.save_model(str(aside))
+    trainer.save_model(str(unfinished))
     if not main_rank:
         return None
     # The Trainer's own arguments: a pickle full of paths of this machine.
-    (aside / "training_args.bin").unlink(missing_ok=True)
+    (unfinished / "training_args.bin").unlink(missing_ok=True)
     frozen = 0
     if has_safetensors(source):
-        frozen = keep_frozen(aside, source, spec.hyperparameters.freeze)
+        frozen = keep_frozen(unfinished, source, spec.hyperparameters.freeze)
     result = TrainingResult(
         checkpoint=spec.checkpoint,
         steps=trainer.state.global_step,
         dialogues=trainer.order.learned,
-        train_loss=train_loss,
+        train_loss=trainer.loss_sum / trainer.state.global_step,
         tokens=trainer.tokens,
         loss_tokens=trainer.loss_tokens,
-        seconds=time.time() - started,
-        weights_sha256=weights_sha256(aside),
+        seconds=time.time() - trainer.started,
+        weights_sha256=weights_sha256(unfinished),
         frozen_tensors=frozen,
         fingerprint=spec.fingerprint(),
     )
-    result.write(aside / RESULT_IN_CHECKPOINT)
-    publish(aside, spec.checkpoint)
+    result.write(unfinished / RESULT_IN_CHECKPOINT)
+    fault_point("training.publishing")
+    publish(unfinished, spec.checkpoint)
+    fault_point("training.published")
     return result
+
+
+def _make_room(spec: TrainingSpec) -> None:
+    """Take away what was being written; what stood complete before stays."""
+    for directory in (spec.output / ".checkpoint.tmp", aside(spec)):
+        shutil.rmtree(directory, ignore_errors=True)
 
 
 def _tell(spec: TrainingSpec, failure: Failure) -> None:
     """The first rank to fail says why; the others fail because it did."""
     path = spec.output / "failure.json"
-    aside = path.with_name(f".failure.{os.getpid()}.json")
+    ours = path.with_name(f".failure.{os.getpid()}.json")
     try:
-        failure.write(aside)
-        os.link(aside, path)
+        failure.write(ours)
+        os.link(ours, path)
     except FileExistsError:
         sys.stderr.write(f"another rank failed first; this one: {failure.message}\n")
+    except OSError as error:  # no room even for this: the log has to do
+        sys.stderr.write(f"{failure.kind}: {failure.message}\n{error}\n")
     finally:
-        aside.unlink(missing_ok=True)
+        ours.unlink(missing_ok=True)
 
 
 if __name__ == "__main__":

@@ -137,7 +137,18 @@ class TrainingConfig(Hyperparameters):
     device: Literal["auto", "cpu", "cuda"] = "auto"
     processes: PositiveInt = Field(1, description="Ranks; one a GPU.")
     threads: PositiveInt | None = Field(None, description="CPU threads a rank.")
-    timeout_seconds: PositiveFloat | None = Field(None, description="Kill a training that hangs.")
+    timeout_seconds: PositiveFloat | None = Field(
+        None, description="Kill a training that takes longer, however well it goes."
+    )
+    save_every_seconds: PositiveFloat | None = Field(
+        600, description="Save where the training stands, to be resumed after a kill; null: never."
+    )
+    save_every_steps: PositiveInt | None = Field(
+        None, description="Save after so many steps as well."
+    )
+    hang_seconds: PositiveFloat | None = Field(
+        1800, description="End a training none of whose ranks has moved for so long; null: never."
+    )
 
     def hyperparameters(self) -> Hyperparameters:
         """The part that decides the weights."""
