@@ -1,12 +1,13 @@
 """Work items: planned once, claimed under a lease, written and marked done in one transaction."""
 
-from comd_platform.ledger.claims import Claim, LeaseLost, claim, complete, release, renew
+from comd_platform.ledger.claims import Claim, LeaseLost, claim, complete, got_on, release, renew
 from comd_platform.ledger.failing import (
     FailedRecord,
     acknowledge,
     count_quarantined,
     fail,
     fatal_error,
+    lose,
     record_failures,
     resolve_failures,
 )
@@ -35,6 +36,8 @@ __all__ = [
     "expire_leases",
     "fail",
     "fatal_error",
+    "got_on",
+    "lose",
     "open_items",
     "plan_items",
     "record_failures",

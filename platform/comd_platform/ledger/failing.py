@@ -13,6 +13,9 @@ from comd_platform.db.arrays import among
 from comd_platform.ledger.claims import Claim, LeaseLost
 from comd_platform.tables import Failure, WorkItem
 
+LOST_CLAIMS_PER_ATTEMPT = 5
+"""A worker's death is seldom its item's fault, so a lost lease weighs less than a failure."""
+
 
 @dataclass(frozen=True, slots=True)
 class FailedRecord:
@@ -32,13 +35,7 @@ def fail(
 
     Raises LeaseLost when the token no longer holds: whoever has the item now decides.
     """
-    item = session.scalar(
-        select(WorkItem)
-        .where(WorkItem.id == held.item_id, WorkItem.token == held.token)
-        .with_for_update()
-    )
-    if item is None:
-        raise LeaseLost(f"work item {held.item_id} was given to another worker")
+    item = _held_item(session, held)
     item.failures += 1
     item.error = error
     if fatal:
@@ -47,6 +44,32 @@ def fail(
         item.finished_at = func.clock_timestamp()
         return
     settle(session, item, give_up=item.failures >= item_attempts)
+
+
+def lose(session: Session, held: Claim, error: str, *, item_attempts: int) -> None:
+    """Something outside ended the work: as if the worker had died with it.
+
+    Raises LeaseLost when the token no longer holds.
+    """
+    item = _held_item(session, held)
+    item.error = error
+    settle(session, item, give_up=lost_too_often(item, item_attempts))
+
+
+def lost_too_often(item: WorkItem, item_attempts: int) -> bool:
+    """Whether an item has taken so many workers along that it is its own fault."""
+    return item.claims >= item_attempts * LOST_CLAIMS_PER_ATTEMPT
+
+
+def _held_item(session: Session, held: Claim) -> WorkItem:
+    item = session.scalar(
+        select(WorkItem)
+        .where(WorkItem.id == held.item_id, WorkItem.token == held.token)
+        .with_for_update()
+    )
+    if item is None:
+        raise LeaseLost(f"work item {held.item_id} was given to another worker")
+    return item
 
 
 def settle(session: Session, item: WorkItem, *, give_up: bool) -> None:

@@ -7,11 +7,8 @@ from datetime import timedelta
 from sqlalchemy import func, or_, select, update
 from sqlalchemy.orm import Session
 
-from comd_platform.ledger.failing import settle
+from comd_platform.ledger.failing import lost_too_often, settle
 from comd_platform.tables import WorkItem
-
-LOST_CLAIMS_PER_ATTEMPT = 5
-"""A worker's death is seldom its item's fault, so a lost lease weighs less than a failure."""
 
 RING_AGAIN_SECONDS = 20.0
 RUNG_AT_ONCE = 32
@@ -30,7 +27,7 @@ def expire_leases(session: Session, iteration_id: int, *, item_attempts: int) ->
         .with_for_update(skip_locked=True)
     ).all()
     for item in expired:
-        settle(session, item, give_up=item.claims >= item_attempts * LOST_CLAIMS_PER_ATTEMPT)
+        settle(session, item, give_up=lost_too_often(item, item_attempts))
     return len(expired)
 
 

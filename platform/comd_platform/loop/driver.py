@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session
 from comd_platform.db.engine import transaction
 from comd_platform.db.outage import Patience
 from comd_platform.errors import ComdError
+from comd_platform.faults import fault_point
 from comd_platform.ledger import (
     acknowledge,
     count_quarantined,
@@ -151,7 +152,9 @@ class Driver:
             try:
                 if phase in PLANNED:
                     self._work(context, phase, lock)
+                fault_point("driver.advancing")
                 note = self._advance(context, phase)
+                fault_point("driver.advanced")
             except PhaseMoved:
                 continue
             self._watcher.phase_finished(context.number, phase, note)
@@ -209,6 +212,7 @@ class Driver:
                     )
                     .values(total=total)
                 )
+            fault_point("driver.planned")
         return planned
 
     def _wait(self, context: Context, phase: str, lock: RunLock) -> None:
@@ -234,6 +238,8 @@ class Driver:
                 )
             for item_id, role in bells:
                 self._workforce.ring(item_id, role)
+            if bells:
+                fault_point("driver.rung")
             self._workforce.tend()
             done, total, left = self._count(context, phase)
             self._watcher.phase_progress(context.number, phase, done, total)

@@ -12,12 +12,17 @@ from comd_platform.tables.base import Base, CreatedAt, Id, one_of
 
 
 class TrainingRun(Base):
-    """One tuning of the student. `key` hashes all that determines it: examples, base, settings."""
+    """One tuning of the student. `key` hashes all that determines it: examples, base, settings.
+
+    `failure_kind`: comd_training.failures names them; `saved_step`: the step after which it can be
+    resumed, null where it has saved nothing. `stopped`: it was asked to leave, and has saved.
+    """
 
     __tablename__ = "training_run"
     __table_args__ = (
-        one_of("state", "planned", "running", "done", "failed"),
+        one_of("state", "planned", "running", "stopped", "done", "failed"),
         CheckConstraint("(state = 'failed') = (error IS NOT NULL)", name="failed_has_error"),
+        CheckConstraint("(state = 'failed') = (failure_kind IS NOT NULL)", name="failed_has_kind"),
     )
 
     id: Mapped[Id]
@@ -29,6 +34,8 @@ class TrainingRun(Base):
     seed: Mapped[int]
     state: Mapped[str] = mapped_column(server_default="planned")
     error: Mapped[str | None]
+    failure_kind: Mapped[str | None]
+    saved_step: Mapped[int | None]
     examples_path: Mapped[str | None]
     examples_sha256: Mapped[str | None]
     created_at: Mapped[CreatedAt]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Generic, TypeVar
+from typing import ClassVar, Generic, TypeVar
 
 from sqlalchemy.orm import Session
 
@@ -15,7 +15,13 @@ Outputs = TypeVar("Outputs")
 
 
 class Handler(ABC, Generic[Inputs, Outputs]):
-    """One phase. `compute` may take hours and holds no transaction."""
+    """One phase. `compute` may take hours and holds no transaction.
+
+    `stops_itself`: `compute` ends in good order when the worker is asked to leave, and is not to be
+    interrupted.
+    """
+
+    stops_itself: ClassVar[bool] = False
 
     @abstractmethod
     def read(self, session: Session, job: Job) -> Inputs:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
+import uuid
 from types import TracebackType
 from typing import Self
 
@@ -11,7 +13,7 @@ from sqlalchemy import URL
 from sqlalchemy.exc import SQLAlchemyError
 
 from comd_platform.db.engine import make_engine, transaction
-from comd_platform.ledger import Claim, beat, renew
+from comd_platform.ledger import Claim, LeaseLost, beat, renew
 from comd_platform.ledger.workers import BEAT_SECONDS
 
 log = logging.getLogger(__name__)
@@ -24,6 +26,8 @@ class Heartbeat:
         self._engine = make_engine(url, pool_size=1)
         self._worker_id = worker_id
         self._held: tuple[Claim, float] | None = None
+        self._lost: uuid.UUID | None = None
+        self._renewed_at = time.monotonic()
         self._stop = False
         self._wake = threading.Event()
         self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
@@ -45,8 +49,26 @@ class Heartbeat:
 
     def holding(self, claim: Claim, lease_seconds: float) -> None:
         """Renew this claim's lease with every beat from now on, the first of them at once."""
+        self._renewed_at = time.monotonic()
         self._held = (claim, lease_seconds)
         self._wake.set()
+
+    def check(self) -> None:
+        """Raises LeaseLost where the claim held is somebody else's by now.
+
+        Asks the database itself after a silence as long as a lease: this process was frozen, or cut
+        off. With the database away nobody can say, and the token decides in the end.
+        """
+        held = self._held
+        if held is None:
+            return
+        if time.monotonic() - self._renewed_at > held[1]:
+            try:
+                self._beat()
+            except SQLAlchemyError as error:
+                log.warning("cannot ask whether the lease still holds: %s", error)
+        if self._lost == held[0].token:
+            raise LeaseLost(f"work item {held[0].item_id} was given to another worker")
 
     def released(self) -> None:
         """The claim is closed; beats go on without it."""
@@ -73,5 +95,7 @@ class Heartbeat:
         held = self._held
         with transaction(self._engine) as session:
             beat(session, self._worker_id, "idle" if held is None else "busy")
-            if held is not None:
-                renew(session, *held)
+            holds = held is None or renew(session, *held)
+        if held is not None and not holds:
+            self._lost = held[0].token
+        self._renewed_at = time.monotonic()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any, TypeVar
 
 from sqlalchemy import Engine as Database
@@ -12,7 +13,8 @@ from sqlalchemy.orm import Session
 
 from comd_platform.db.engine import transaction
 from comd_platform.db.outage import DatabaseGone, Patience
-from comd_platform.ledger import Claim, LeaseLost, claim, complete, fail, release
+from comd_platform.faults import fault_point
+from comd_platform.ledger import Claim, LeaseLost, claim, complete, fail, lose, release
 from comd_platform.loop.context import Context
 from comd_platform.settings import Settings
 from comd_training.failures import TrainingFailed
@@ -27,15 +29,20 @@ from comd_workers.perform.handler import Handler
 from comd_workers.perform.heartbeat import Heartbeat
 from comd_workers.perform.job import Job, load_job, storable
 from comd_workers.perform.judging import Judging
-from comd_workers.perform.tuning import Tuning, record_failure
+from comd_workers.perform.tuning import Tuning, record_end
 from comd_workers.perform.weighing import StudentAnswering
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
+_FROM_OUTSIDE = {"killed", "hung"}
+"""How a training ends that is not its own fault: tried again, as after the death of a worker."""
 
-def handlers(database: Database) -> dict[str, Handler[Any, Any]]:
+
+def handlers(
+    database: Database, patience: Patience, heartbeat: Heartbeat, drain: Drain
+) -> dict[str, Handler[Any, Any]]:
     """One handler a phase; another phase is a file beside these and a line here."""
     return {
         "label": Answering(),
@@ -43,7 +50,7 @@ def handlers(database: Database) -> dict[str, Handler[Any, Any]]:
         "judge": Judging(),
         "augment": Augmenting(),
         "evaluate": Evaluating(),
-        "tune": Tuning(database),
+        "tune": Tuning(database, patience, heartbeat, drain),
     }
 
 
@@ -71,7 +78,7 @@ class Performer:
         self._worker_id = worker_id
         self._drain = drain or Drain()
         self._patience = patience or Patience(stop=self._drain.asked)
-        self._handlers = handlers(database)
+        self._handlers = handlers(database, self._patience, heartbeat, self._drain)
 
     def perform(self, item_id: int) -> bool:
         """Do one work item; False when it was not to be had. Failures become rows, not exceptions."""
@@ -120,13 +127,15 @@ class Performer:
             self._engines.close()  # what is loaded may be broken
             self._failed(held, error, fatal=True)
         except TrainingFailed as error:
-            # Another process still trains the same thing (a branch that coincides with this one), or
-            # was told to stop: not the item's fault.
-            if error.kind == "busy":
-                with transaction(self._database) as session:
-                    release(session, held)
+            if error.kind == "busy":  # elsewhere, for the same item: whoever holds the lease goes on
+                self._put_back(held)
                 return
-            self._failed(held, error, fatal=error.kind not in {"killed", "stopped"})
+            if error.kind == "stopped":
+                self._in_transaction(
+                    lambda session: record_end(session, held.iteration_id, None, None)
+                )
+                raise PutBack from error
+            self._failed(held, error, fatal=error.kind not in _FROM_OUTSIDE)
         except Exception as error:
             log.exception("work item %s (%s) failed", held.item_id, held.phase)
             self._failed(held, error, fatal=False)
@@ -134,16 +143,20 @@ class Performer:
     def _work(self, job: Job) -> None:
         handler = self._handlers[job.claim.phase]
         inputs = self._in_transaction(lambda session: handler.read(session, job))
-        with self._drain.interruptible():
+        fault_point("worker.claimed")
+        with nullcontext() if handler.stops_itself else self._drain.interruptible():
             outputs = handler.compute(job, inputs, self._engines)
+        fault_point("worker.computed")
 
         def write(session: Session) -> None:
             # First the token: a stale worker must not even try to write.
             complete(session, job.claim)
             handler.write(session, job, outputs)
             record_usage(session, job)
+            fault_point("worker.writing")
 
         self._in_transaction(write)
+        fault_point("worker.written")
 
     def _put_back(self, held: Claim) -> None:
         """Open the item again at once; with the database away its lease has to run out."""
@@ -153,7 +166,7 @@ class Performer:
         except DBAPIError as error:
             log.warning("work item %s is left to its lease: %s", held.item_id, error)
         else:
-            log.warning("work item %s (%s) was put back: we leave", held.item_id, held.phase)
+            log.warning("work item %s (%s) was put back", held.item_id, held.phase)
 
     def _failed(self, held: Claim, error: Exception, *, fatal: bool) -> None:
         message = f"{type(error).__name__}: {error}"
@@ -165,8 +178,12 @@ class Performer:
 
         def write(session: Session) -> None:
             attempts = Context.load(session, held.iteration_id).config.ledger.item_attempts
-            fail(session, held, message, item_attempts=attempts, fatal=fatal)
+            kind = error.kind if isinstance(error, TrainingFailed) else "crashed"
+            if kind in _FROM_OUTSIDE:
+                lose(session, held, message, item_attempts=attempts)
+            else:
+                fail(session, held, message, item_attempts=attempts, fatal=fatal)
             if held.phase == "tune":
-                record_failure(session, held.iteration_id, message)
+                record_end(session, held.iteration_id, message, kind)
 
         self._in_transaction(write)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -14,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from comd_platform.config.engines import EngineConfig
 from comd_platform.db.engine import transaction
+from comd_platform.db.outage import Patience
 from comd_platform.errors import ComdError
 from comd_platform.models import checkpoint_model
 from comd_platform.tables import (
@@ -24,15 +26,17 @@ from comd_platform.tables import (
     Iteration,
     Model,
     TrainingExample,
-    TrainingMetric,
     TrainingRun,
 )
 from comd_training.examples import Dialogue, Turn, write_examples
-from comd_training.metrics import Metric
+from comd_training.failures import TrainingFailed, is_disk_full, name_failure
+from comd_workers.drain import Drain
 from comd_workers.engines.cache import EngineCache
 from comd_workers.perform.handler import Handler
+from comd_workers.perform.heartbeat import Heartbeat
 from comd_workers.perform.job import Job
-from comd_workers.tuning import TUNERS, Order
+from comd_workers.perform.recording import Recorder
+from comd_workers.tuning import TUNERS, Listener, Order
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +67,20 @@ class TuningFailed(ComdError):
 
 
 class Tuning(Handler[Training, Tuned]):
-    """Metrics are rows while the training runs, so this handler has the database at hand."""
+    """Metrics are rows while the training runs, so this handler has the database at hand.
 
-    def __init__(self, database: Database) -> None:
+    It stops by itself when the worker is asked to leave: the training saves where it stands.
+    """
+
+    stops_itself = True
+
+    def __init__(
+        self, database: Database, patience: Patience, heartbeat: Heartbeat, drain: Drain
+    ) -> None:
         self._database = database
+        self._patience = patience
+        self._heartbeat = heartbeat
+        self._drain = drain
 
     def read(self, session: Session, job: Job) -> Training:
         training = session.scalars(
@@ -91,13 +105,8 @@ class Tuning(Handler[Training, Tuned]):
         engines.close()  # the card is the training's now
         output = job.settings.artifact_root / "training" / inputs.key
         examples = output / "examples.parquet"
-        with transaction(self._database) as session:
-            session.execute(
-                update(TrainingRun)
-                .where(TrainingRun.id == inputs.training_run_id)
-                .values(state="running", error=None)
-            )
-            digest = write_examples(examples, _dialogues(session, inputs.training_run_id))
+        with room_on_disk():
+            digest = self._patience.outlast(lambda: self._begin(inputs, examples))
         order = Order(
             examples=examples,
             image_root=job.settings.image_root,
@@ -107,13 +116,32 @@ class Tuning(Handler[Training, Tuned]):
             seed=inputs.seed,
             engine=inputs.engine,
             config=job.config.training,
+            owner=f"training run {inputs.training_run_id}",
         )
-        result = TUNERS[inputs.engine.engine](
-            order, _recorder(self._database, inputs.training_run_id)
-        )
+        recorder = Recorder(self._database, job.claim, inputs.training_run_id)
+
+        def alive() -> None:
+            self._heartbeat.check()
+            recorder.tend()
+
+        listener = Listener(recorder.metric, alive, recorder.saved, self._drain.asked)
+        try:
+            with room_on_disk():
+                result = TUNERS[inputs.engine.engine](order, listener)
+        finally:
+            recorder.close(self._patience)
         return Tuned(
             inputs, examples, digest, result.checkpoint, result.steps, result.weights_sha256
         )
+
+    def _begin(self, inputs: Training, examples: Path) -> str:
+        with transaction(self._database) as session:
+            session.execute(
+                update(TrainingRun)
+                .where(TrainingRun.id == inputs.training_run_id)
+                .values(state="running", error=None, failure_kind=None)
+            )
+            return write_examples(examples, _dialogues(session, inputs.training_run_id))
 
     def write(self, session: Session, job: Job, outputs: Tuned) -> None:
         root = job.settings.artifact_root
@@ -124,6 +152,7 @@ class Tuning(Handler[Training, Tuned]):
             .values(
                 state="done",
                 error=None,
+                failure_kind=None,
                 examples_path=str(outputs.examples.relative_to(root)),
                 examples_sha256=outputs.examples_sha256,
                 finished_at=func.clock_timestamp(),
@@ -149,37 +178,25 @@ class Tuning(Handler[Training, Tuned]):
         )
 
 
-def record_failure(session: Session, iteration_id: int, error: str) -> None:
-    """The training run shows what went wrong; the work item carries the same text."""
+def record_end(session: Session, iteration_id: int, error: str | None, kind: str | None) -> None:
+    """The training run shows what went wrong; the work item carries the same text. Without an error
+    it was asked to stop."""
     session.execute(
         update(TrainingRun)
         .where(TrainingRun.iteration_id == iteration_id)
-        .values(state="failed", error=error)
+        .values(state="stopped" if error is None else "failed", error=error, failure_kind=kind)
     )
 
 
-def _recorder(database: Database, training_run_id: int) -> Callable[[Metric], None]:
-    """Metrics stream into the database as they are written; a repeated step counts once."""
-
-    def record(metric: Metric) -> None:
-        values = {
-            "loss": metric.loss,
-            "learning_rate": metric.learning_rate,
-            "grad_norm": metric.grad_norm,
-            "tokens": metric.tokens,
-            "seconds": metric.seconds,
-        }
-        statement = insert(TrainingMetric).values(
-            training_run_id=training_run_id, step=metric.step, **values
-        )
-        with transaction(database) as session:
-            session.execute(
-                statement.on_conflict_do_update(
-                    index_elements=["training_run_id", "step"], set_=values
-                )
-            )
-
-    return record
+@contextmanager
+def room_on_disk() -> Iterator[None]:
+    """A disk that fills up under the worker's own files is the same failure as under the ranks'."""
+    try:
+        yield
+    except OSError as error:
+        if not is_disk_full(error):
+            raise
+        raise TrainingFailed(name_failure(error)) from error
 
 
 def _dialogues(session: Session, training_run_id: int) -> Iterator[Dialogue]:

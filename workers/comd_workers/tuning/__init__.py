@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from comd_training.metrics import Metric
 from comd_workers.tuning import deepspeed, scripted
-from comd_workers.tuning.order import Order, Result
+from comd_workers.tuning.order import Listener, Order, Result
 
-Tuner = Callable[[Order, Callable[[Metric], None]], Result]
+Tuner = Callable[[Order, Listener], Result]
 
 TUNERS: dict[str, Tuner] = {
     "hf": deepspeed.tune,
@@ -16,4 +15,4 @@ TUNERS: dict[str, Tuner] = {
     "scripted": scripted.tune,
 }
 
-__all__ = ["TUNERS", "Order", "Result", "Tuner"]
+__all__ = ["TUNERS", "Listener", "Order", "Result", "Tuner"]

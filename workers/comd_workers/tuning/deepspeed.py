@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
 
 from comd_platform.config.engines import HfConfig, VllmConfig
-from comd_training.metrics import Metric
 from comd_training.spec import TrainingSpec
 from comd_training.supervise import run_training
-from comd_workers.tuning.order import Order, Result
+from comd_workers.tuning.order import Listener, Order, Result
 
 
-def tune(order: Order, on_metric: Callable[[Metric], None]) -> Result:
-    """Run the training to its end. Raises TrainingFailed naming what to do next.
+def tune(order: Order, listener: Listener) -> Result:
+    """Run the training to its end, or on from where it was saved. Raises TrainingFailed.
 
     A checkpoint that stands complete from an earlier attempt is taken as it is.
     """
@@ -28,11 +26,20 @@ def tune(order: Order, on_metric: Callable[[Metric], None]) -> Result:
         device=_device(order.config.device),
         processes=order.config.processes,
         threads=order.config.threads,
+        save_every_seconds=order.config.save_every_seconds,
+        save_every_steps=order.config.save_every_steps,
+        hang_seconds=order.config.hang_seconds,
         hyperparameters=order.config.hyperparameters(),
         trust_remote_code=order.engine.trust_remote_code,
     )
     result = run_training(
-        spec, on_metric=on_metric, timeout_s=order.config.timeout_seconds, on_alive=lambda: None
+        spec,
+        on_metric=listener.on_metric,
+        on_alive=listener.on_alive,
+        on_saved=listener.on_saved,
+        timeout_s=order.config.timeout_seconds,
+        stop=listener.stop,
+        owner=order.owner,
     )
     return Result(result.checkpoint, result.steps, result.weights_sha256)
 

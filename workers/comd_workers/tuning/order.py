@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from comd_platform.config.engines import EngineConfig
 from comd_platform.config.run import TrainingConfig
+from comd_training.metrics import Metric
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """`examples` is the Parquet file, `base` the weights to start from, `output` the tuner's own."""
+    """`examples` is the Parquet file, `base` the weights to start from, `output` the tuner's own;
+    `owner` is the training run on whose behalf it is."""
 
     examples: Path
     image_root: Path
@@ -21,6 +25,17 @@ class Order:
     seed: int
     engine: EngineConfig
     config: TrainingConfig
+    owner: str
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """Who hears how a training goes on (comd_training.supervise), and may end it with `stop`."""
+
+    on_metric: Callable[[Metric], None]
+    on_alive: Callable[[], None]
+    on_saved: Callable[[int], None]
+    stop: threading.Event
 
 
 @dataclass(frozen=True, slots=True)

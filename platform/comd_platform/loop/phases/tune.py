@@ -56,7 +56,7 @@ def plan(session: Session, context: Context) -> int:
         standing = _plan_training(session, context)
     if standing.state == "done" or _taken_over(session, context, standing):
         return 0
-    standing.state, standing.error = "planned", None
+    standing.state, standing.error, standing.failure_kind = "planned", None, None
     session.add(
         WorkItem(iteration_id=context.iteration_id, phase="tune", role="trainer", subject_ids=[])
     )
