@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-full lint format bench evidence docs tinyworld clean
+.PHONY: help install demo test test-full chaos lint format bench evidence docs tinyworld clean
 
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,6 +31,9 @@ test: $(STAMP) ## The everyday tests, on a real PostgreSQL and real workers
 
 test-full: $(STAMP) ## What is too long for everyday: browser, several ranks, the demo itself
 	@$(PYTEST) -m full
+
+chaos: $(STAMP) ## A hundred faults against whole runs (20 minutes on two idle cores); writes docs/reliability.md
+	@$(PYTEST) -m chaos -s tests/chaos
 
 lint: $(STAMP) ## ruff, mypy and the rules of who may import whom
 	@$(BIN)/ruff check .

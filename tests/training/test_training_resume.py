@@ -8,6 +8,7 @@ import signal
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -150,15 +151,26 @@ def test_memory_that_runs_out_is_named_and_the_training_goes_on(
     assert [m.step for m in metrics] == list(range(1, result.steps + 1))
 
 
-def test_a_hung_training_is_ended_and_named(spec_of: SpecOf) -> None:
-    spec = spec_of("hung", max_steps=1_000_000).model_copy(update={"hang_seconds": 4.0})
+def freeze_at_3(spec: TrainingSpec, rank: int, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """SIGSTOP to a rank; before that the watchdog looks on, so that a slow start is no hang."""
+    frozen = threading.Event()
+    patience = property(lambda _: spec.hang_seconds if frozen.is_set() else None)
+    monkeypatch.setattr(Watchdog, "seconds", patience)
 
     def freeze(metric: Metric) -> None:
         if metric.step == 3:
-            os.kill(ranks_of(spec)[0].pid, signal.SIGSTOP)
+            os.kill(ranks_of(spec)[rank].pid, signal.SIGSTOP)
+            frozen.set()
 
+    return freeze
+
+
+def test_a_hung_training_is_ended_and_named(
+    spec_of: SpecOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = spec_of("hung", max_steps=1_000_000).model_copy(update={"hang_seconds": 3.0})
     with pytest.raises(TrainingFailed, match=r"rank 0 \(pid .*stopped by a signal") as hung:
-        train(spec, freeze)
+        train(spec, freeze_at_3(spec, 0, monkeypatch))
     assert hung.value.kind == "hung"
     assert "hang_seconds" in hung.value.hint
 
@@ -212,6 +224,7 @@ def test_whoever_is_behind_is_named(spec_of: SpecOf) -> None:
         (3, 2, "bf16"),
     ],
 )
+@pytest.mark.timeout(1200)
 def test_every_stage_and_number_of_ranks_goes_on_as_if_nothing_had_been(
     spec_of: SpecOf, zero_stage: int, processes: int, precision: str
 ) -> None:
@@ -236,14 +249,10 @@ def test_every_stage_and_number_of_ranks_goes_on_as_if_nothing_had_been(
 
 
 @pytest.mark.full
-def test_one_hung_rank_of_two_is_named(spec_of: SpecOf) -> None:
+@pytest.mark.timeout(1200)
+def test_one_hung_rank_of_two_is_named(spec_of: SpecOf, monkeypatch: pytest.MonkeyPatch) -> None:
     spec = spec_of("hung", processes=2, max_steps=1_000_000)
-    spec = spec.model_copy(update={"hang_seconds": 10.0})
-
-    def freeze(metric: Metric) -> None:
-        if metric.step == 3:
-            os.kill(ranks_of(spec)[1].pid, signal.SIGSTOP)
-
-    with pytest.raises(TrainingFailed, match="rank 1") as hung:
-        train(spec, freeze)
+    spec = spec.model_copy(update={"hang_seconds": 5.0})
+    with pytest.raises(TrainingFailed, match=r"rank 1.* stopped by a signal") as hung:
+        train(spec, freeze_at_3(spec, 1, monkeypatch))
     assert hung.value.kind == "hung"

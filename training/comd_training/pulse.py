@@ -55,16 +55,19 @@ class Watchdog:
         for rank in range(spec.processes):
             _path(spec.output, rank).unlink(missing_ok=True)
 
+    @property
+    def seconds(self) -> float | None:
+        return self._spec.hang_seconds
+
     def hung(self) -> str | None:
         """What to tell about a training that has stopped moving; None while it moves."""
-        seconds = self._spec.hang_seconds
-        if seconds is None:
+        if self.seconds is None:
             return None
         signs = [sign for rank in range(self._spec.processes) if (sign := self._sign(rank))]
         now = time.monotonic()
         if signs != self._last:
             self._last, self._changed = signs, now
-        if now - self._changed < seconds:
+        if now - self._changed < self.seconds:
             return None
         return self._tell(now - self._changed)
 

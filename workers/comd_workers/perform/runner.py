@@ -127,7 +127,9 @@ class Performer:
             self._engines.close()  # what is loaded may be broken
             self._failed(held, error, fatal=True)
         except TrainingFailed as error:
-            if error.kind == "busy":  # elsewhere, for the same item: whoever holds the lease goes on
+            if (
+                error.kind == "busy"
+            ):  # elsewhere, for the same item: whoever holds the lease goes on
                 self._put_back(held)
                 return
             if error.kind == "stopped":
