@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,9 @@ from comd_platform.db.engine import transaction
 from comd_platform.loop.driver import Driver
 from comd_platform.runs import branch_run, create_run, find_run
 from comd_platform.settings import Settings
+from comd_training.failures import Failure, TrainingFailed
+from comd_training.metrics import Metric
+from comd_workers.tuning import TUNERS, Order, Result
 
 PICTURES = 8
 SEED_POOL = 2 * PICTURES
@@ -153,3 +157,23 @@ def test_scores_that_a_baseline_never_made_are_made_for_its_branch(
     work = drive(base, database, settings, "scored", 1)
     assert set(work) == {"answer", "judge"}
     assert check_run(base, "scored") == 2
+
+
+def test_a_training_that_a_twin_is_at_is_waited_for_and_counts_as_no_failure(
+    base: Engine, database: URL, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scripted = TUNERS["scripted"]
+    met = []
+
+    def held_by_a_twin(order: Order, on_metric: Callable[[Metric], None]) -> Result:
+        met.append(order.output)
+        if len(met) <= 5:  # more often than an item may fail
+            raise TrainingFailed(Failure("busy", f"{order.output} is being trained into", "wait"))
+        return scripted(order, on_metric)
+
+    monkeypatch.setitem(TUNERS, "scripted", held_by_a_twin)
+    branch(base, "twin", "training.learning_rate=0.001")
+    drive(base, database, settings, "twin", 1)
+    assert len(met) == 6
+    assert count(base, "SELECT sum(failures) FROM work_item WHERE phase = 'tune'") == 0
+    assert check_run(base, "twin") == 1
