@@ -130,6 +130,23 @@ def test_hard_only_and_other_shares_of_easy_ones() -> None:
         counts(-0.1)
 
 
+@given(
+    st.lists(st.tuples(st.integers(2, 20), st.integers(2, 20)), min_size=1, max_size=30),
+    st.integers(0, 30),
+    st.integers(0, 9),
+)
+def test_at_equal_budget_tau_0_and_tau_1_draw_what_random_draws(
+    scored: list[tuple[int, int]], cap: int, seed: int
+) -> None:
+    pool = [Assessed(f"k{n}", t / 2, s / 2) for n, (t, s) in enumerate(scored)]
+    drawn = [
+        [source.key for source in select(pool, Rule(threshold, 1.0, cap, seed))]
+        for name, threshold in (("competitive", 0.0), ("competitive", 1.0), ("random", 0.33))
+        if (select := MEASURES[name].select) is not None
+    ]
+    assert drawn[0] == drawn[1] == drawn[2]
+
+
 def test_a_config_names_a_measure_that_there_is() -> None:
     document = {"name": "r", "pool": "p"}
     for name in MEASURES:

@@ -69,6 +69,16 @@ def test_numbers_are_read_by_arm_and_seed() -> None:
     assert (found.wins, found.n) == (3, 3)
 
 
+def test_an_arm_that_lacks_seeds_says_so() -> None:
+    made = document()
+    made["scores"] = [
+        row for row in made["scores"] if (row["arm"], row["seed"]) != ("accumulate", 3)
+    ]
+    titles = Results(made).titles
+    assert titles["accumulate"] == "arm accumulate (2 seeds only)"
+    assert titles["competitive"] == "arm competitive"
+
+
 def test_a_page_tells_every_arm_and_every_claim_that_was_played() -> None:
     results = Results(document())
     made = page(results, "# Title")

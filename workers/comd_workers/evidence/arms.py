@@ -23,7 +23,8 @@ BASE = Arm("competitive", "competitive (CoMD, τ = 0.33)")
 _ACCUMULATE = "pools.mode=accumulate"
 ARMS: tuple[Arm, ...] = (
     BASE,
-    Arm("random", "random augmentation", ("method.selection=random",)),
+    # At equal budget this is tau = 0 and tau = 1 too: with all of one band, a seeded sample of all.
+    Arm("random", "random augmentation (= τ 0, τ 1)", ("method.selection=random",)),
     Arm("seed-only", "seed pool only", ("method.selection=none",)),
     Arm("regret", "regret", ("method.selection=regret",)),
     Arm("uncertainty", "uncertainty (no judge)", ("method.selection=uncertainty",)),
@@ -31,19 +32,15 @@ ARMS: tuple[Arm, ...] = (
     Arm("accumulate", "competitive, accumulate", (_ACCUMULATE,)),
     Arm("replay", "competitive, replay 0.25", ("pools.mode=replay",)),
     Arm("tau-067", "τ = 0.67", ("method.difficulty_threshold=0.67",)),
-    Arm("tau-1", "τ = 1 (easy only)", ("method.difficulty_threshold=1",)),
+    Arm("accumulate-random", "random, accumulate", (_ACCUMULATE, "method.selection=random")),
+    Arm("accumulate-1", "accumulate, one answer a dialogue", (_ACCUMULATE, "pools.max_turns=1")),
 )
-# Tried on `dev` with other seeds while settings were chosen; what became of them is in
-# docs/decisions.md.
+# Only looked at on `dev`, with other seeds; what became of them is in docs/decisions.md.
 TRIED: tuple[Arm, ...] = (
     Arm("replay-05", "competitive, replay 0.5", ("pools.mode=replay", "pools.replay_share=0.5")),
-    Arm("accumulate-1", "accumulate, one turn", (_ACCUMULATE, "pools.max_turns=1")),
     Arm("accumulate-hard", "hard only, accumulate", (_ACCUMULATE, "method.easy_share=0")),
-    Arm(
-        "accumulate-random",
-        "random, accumulate",
-        (_ACCUMULATE, "method.selection=random"),
-    ),
+    Arm("tau-0", "τ = 0", ("method.difficulty_threshold=0",)),
+    Arm("tau-1", "τ = 1", ("method.difficulty_threshold=1",)),
 )
 
 

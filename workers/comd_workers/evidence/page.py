@@ -15,7 +15,10 @@ _AGAINST = ("seed-only", "random")
 
 
 def page(results: Results, method: str) -> str:
-    """The whole page; `method` is the part that people wrote (`method.md` beside this file)."""
+    """The whole page; `method` is the part that people wrote (`method.md` beside this file).
+
+    An arm that has not been played on every seed says on how many it was.
+    """
     return (
         "\n\n".join(
             (

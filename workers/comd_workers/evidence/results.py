@@ -33,17 +33,24 @@ class Results:
 
     def __init__(self, document: Mapping[str, Any]) -> None:
         self.document = document
-        self.titles: dict[str, str] = {arm["name"]: arm["title"] for arm in document["arms"]}
         self.seeds: list[int] = document["seeds"]
         self._scores = {
             (row["arm"], row["seed"], row["iteration"], row["test"], row["who"]): row
             for row in document["scores"]
         }
         self.last = max(row["iteration"] for row in document["iterations"])
+        self.titles: dict[str, str] = {
+            arm["name"]: self._title(arm["name"], arm["title"]) for arm in document["arms"]
+        }
 
     @classmethod
     def read(cls, path: Path) -> Results:
         return cls(json.loads(path.read_text(encoding="utf-8")))
+
+    def _title(self, arm: str, title: str) -> str:
+        """With the number of seeds where some are missing."""
+        played = len(self.by_seed(arm, BALANCED))
+        return title if played == len(self.seeds) else f"{title} ({played} seeds only)"
 
     def by_seed(self, arm: str, measure: Measure, iteration: int | None = None) -> dict[int, float]:
         """The student's score by seed, after the last iteration unless another is named."""
