@@ -11,6 +11,7 @@ from comd_platform.config.load import parse_config
 from comd_platform.config.run import RunConfig
 from comd_platform.errors import ComdError
 from comd_platform.importers import missing_images
+from comd_platform.loop.order import phases_on_a_pool
 from comd_platform.loop.sharing import first_touched
 from comd_platform.models import role_model
 from comd_platform.tables import Iteration, Pool, Run
@@ -81,7 +82,8 @@ def branch_run(
     session.add(run)
     session.flush()
     if again:
-        begin_iteration(session, run, shared.number, shared.parent_id, shared.pool_id, "label")
+        first = phases_on_a_pool(config, shared.number)[0]
+        begin_iteration(session, run, shared.number, shared.parent_id, shared.pool_id, first)
     return run
 
 

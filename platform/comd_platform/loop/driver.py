@@ -30,8 +30,9 @@ from comd_platform.ledger import (
     to_ring,
 )
 from comd_platform.loop.context import Context
-from comd_platform.loop.iterations import next_iteration, phases_of
+from comd_platform.loop.iterations import next_iteration
 from comd_platform.loop.lock import RunLock
+from comd_platform.loop.order import phases_of
 from comd_platform.loop.phases import (
     accept,
     answer,

@@ -6,24 +6,10 @@ from sqlalchemy import insert
 from sqlalchemy.orm import Session
 
 from comd_platform.config.run import RunConfig
+from comd_platform.loop.order import phases_of
 from comd_platform.loop.sources import choose_sources
 from comd_platform.runs import begin_iteration, chain, run_config
 from comd_platform.tables import Iteration, Pool, Run, Selection
-
-
-def phases_of(config: RunConfig, number: int) -> tuple[str, ...]:
-    """The phases of one iteration, in order: what the selection measure does not read is not done."""
-    method = config.method
-    before = ("augment", "accept") if number > 1 and method.measure.select else ()
-    if config.decontaminates:
-        before = (*before, "decontaminate")
-    last = number >= config.iterations and not method.assess_last
-    needs = "nothing" if last else method.measure.needs
-    if needs == "judgements":
-        return (*before, "label", "tune", "answer", "evaluate", "judge", "assess")
-    if needs == "logprobs":
-        return (*before, "label", "tune", "answer", "evaluate")
-    return (*before, "label", "tune", "evaluate")
 
 
 def next_iteration(session: Session, run: Run) -> Iteration:

@@ -114,6 +114,22 @@ def test_pool_modes_coincide_in_the_first_iteration_and_share_all_of_it(
     assert check_run(base, "all") == 1
 
 
+def test_what_is_kept_out_is_looked_for_again_where_the_branch_says_otherwise(
+    base: Engine, database: URL, settings: Settings
+) -> None:
+    looked = (
+        "SELECT count(*) FROM iteration_phase JOIN iteration ON iteration.id = iteration_id"
+        " JOIN run ON run.id = run_id WHERE iteration_phase.phase = 'decontaminate'"
+    )
+    assert count(base, looked) == 1
+    branch(base, "unlooked", "decontamination=off")
+    drive(base, database, settings, "unlooked", 1)
+    assert count(base, looked) == 1
+    branch(base, "reported", "decontamination=report")
+    assert drive(base, database, settings, "reported", 1) == {}
+    assert count(base, looked) == 2
+
+
 def test_a_student_that_doubts_weighs_the_answers_it_gave(
     base: Engine, database: URL, settings: Settings
 ) -> None:
