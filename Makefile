@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-full chaos lint format bench evidence docs tinyworld clean
+.PHONY: help install demo test test-full chaos lint format bench evidence docs tinyworld clean audit
 
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +40,13 @@ lint: $(STAMP) ## ruff, mypy and the rules of who may import whom
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+
+audit: $(VENV)/.audit ## Look the installed packages up among known vulnerabilities (needs the network)
+	@$(VENV)/.audit/bin/pip-audit --path "$$($(BIN)/python -c 'import site; print(site.getsitepackages()[0])')" --skip-editable
+
+# In an environment of its own: its dependencies are none of ours.
+$(VENV)/.audit: $(STAMP)
+	@$(PYTHON) -m venv $@ && $@/bin/pip install --quiet --disable-pip-version-check 'pip-audit>=2.9'
 
 format: $(STAMP) ## Format the code and mend what ruff can mend
 	@$(BIN)/ruff check --fix .

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from PIL import Image
 
+from comd_platform.images import load_upright, stored_file
 from comd_training.examples import Dialogue
 from comd_training.failures import ConfigurationError, TrainingDataError
 from comd_training.kept import Kept
@@ -133,9 +134,9 @@ class Collator:
     def _picture(self, dialogue: Dialogue) -> Image.Image:
         path = self.image_root / str(dialogue.image)
         try:
-            with Image.open(path) as picture:
-                return picture.convert("RGB")
-        except (OSError, ValueError, Image.DecompressionBombError) as error:
+            return load_upright(stored_file(self.image_root, str(dialogue.image)))
+        # Pillow's decoders raise almost anything on a damaged file; each means the same.
+        except Exception as error:
             raise TrainingDataError(
                 f"dialogue {dialogue.dialogue}: cannot read its picture {path}: {error}",
                 tuple(turn.instruction_key for turn in dialogue.turns),

@@ -86,6 +86,7 @@ def load_student(spec: TrainingSpec, source: Path) -> PreTrainedModel:
                 source,
                 dtype=DTYPES[spec.hyperparameters.precision],
                 trust_remote_code=spec.trust_remote_code,
+                use_safetensors=True,
             ),
         )
     _keep_names(model)

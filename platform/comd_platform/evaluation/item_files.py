@@ -39,8 +39,9 @@ def read_items(path: Path) -> Iterator[Item]:
     """Every item of the file. Raises ImportFailed at the first that cannot be used, naming it."""
     seen: dict[str, int] = {}
     for position, value in read_values(path, lambda _: None):
-        key = identifier(value, "id") if isinstance(value, dict) else None
+        key = None
         try:
+            key = identifier(value, "id") if isinstance(value, dict) else None
             item = parse_item(value)
             if item.key in seen:
                 raise RecordError("id", f"is that of record {seen[item.key]} too")

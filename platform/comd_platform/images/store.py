@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from comd_platform.images.names import ImageError
+from comd_platform.images.names import ImageError, check_name
 from comd_platform.images.verify import Picture, inspect_picture, read_bytes
 
 # Decoding releases the interpreter's lock; more threads would only hold more pictures in memory.
@@ -42,8 +42,8 @@ class ImageStore:
         self.root = root
 
     def absolute(self, path: str) -> Path:
-        """The file of a stored picture's relative `path`."""
-        return self.root / path
+        """The file of a stored picture's relative `path`. Raises ImageError if that leaves the root."""
+        return self.root / check_name(path)
 
     def put(self, source: Path, *, link: bool = False) -> StoredImage:
         """Verify `source` and keep it; returns the same for the same content, however often.

@@ -28,7 +28,8 @@ EXTENSIONS = {
     "BMP": "bmp",
     "TIFF": "tiff",
 }
-_OPEN = [name for name in EXTENSIONS if name != "MPO"]
+# What Pillow may try; it finds an MPO as a JPEG.
+READ = tuple(name for name in EXTENSIONS if name != "MPO")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,7 @@ def inspect_picture(data: bytes, path: Path, *, decode: bool) -> Picture:
     shows itself here and not in the middle of a training. Raises ImageError, naming file and reason.
     """
     try:
-        with Image.open(io.BytesIO(data), formats=_OPEN) as image:
+        with Image.open(io.BytesIO(data), formats=READ) as image:
             picture = Picture(image.format or "", image.width, image.height)
             _check_size(picture, path)
             if decode:
@@ -80,7 +81,7 @@ def inspect_picture(data: bytes, path: Path, *, decode: bool) -> Picture:
     except ImageError:
         raise
     except UnidentifiedImageError as error:
-        known = ", ".join(_OPEN)
+        known = ", ".join(READ)
         raise ImageError(f"{path} is no picture that comd reads ({known})") from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise ImageError(f"{path} has more than {MAX_PIXELS:,} pixels") from error

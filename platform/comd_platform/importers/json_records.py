@@ -9,17 +9,37 @@ from __future__ import annotations
 
 import codecs
 import json
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from comd_platform.importers.records import ImportFailed, OnBytes
+from comd_platform.importers.records import ImportFailed, OnBytes, shorten
 
 MAX_RECORD = 64 * 2**20  # characters of one record
 _CHUNK = 2**20
 _BLANK = " \t\n\r"
 _EXPECTED = "a JSON array of records, or one JSON object a line"
+
+
+_UNPACK = "Unpack it first."
+_RECODE = "Save it as UTF-8."
+_KINDS = (
+    (b"\x1f\x8b", "compressed (gzip)", "gunzip it first."),
+    (b"BZh", "compressed (bzip2)", _UNPACK),
+    (b"\xfd7zXZ\0", "compressed (xz)", _UNPACK),
+    (b"\x28\xb5\x2f\xfd", "compressed (zstd)", _UNPACK),
+    (b"PK\x03\x04", "a zip archive", _UNPACK),
+    (b"PAR1", "a Parquet file", "comd import --help lists the formats."),
+    (b"\x89PNG", "a picture", "comd import images takes pictures."),
+    (b"\xff\xd8\xff", "a picture", "comd import images takes pictures."),
+    (codecs.BOM_UTF32_LE, "UTF-32", _RECODE),
+    (codecs.BOM_UTF16_LE, "UTF-16", _RECODE),
+    (codecs.BOM_UTF16_BE, "UTF-16", _RECODE),
+    (b"<", "HTML or XML", "A failed download looks like this."),
+)
+_MAGIC_BYTES = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +58,8 @@ def read_values(path: Path, on_bytes: OnBytes) -> Iterator[tuple[int, object]]:
     """
     try:
         with path.open("rb") as handle:
+            _refuse_other_kinds(path, handle.read(_MAGIC_BYTES))
+            handle.seek(0)
             first = _first_character(handle)
             if not first:
                 raise ImportFailed(f"{path} is empty", hint=f"Expected {_EXPECTED}.")
@@ -45,6 +67,18 @@ def read_values(path: Path, on_bytes: OnBytes) -> Iterator[tuple[int, object]]:
             yield from _array(path, handle, on_bytes) if first == b"[" else _lines(handle, on_bytes)
     except OSError as error:
         raise ImportFailed(f"{path}: {error.strerror or error}") from error
+
+
+def _refuse_other_kinds(path: Path, start: bytes) -> None:
+    """Raise ImportFailed for a file that is something else, whatever its name says."""
+    for magic, kind, hint in _KINDS:
+        if start.startswith(magic):
+            raise ImportFailed(f"{path} is {kind}, not JSON", hint=hint)
+    if b"\0" in start:
+        raise ImportFailed(
+            f"{path} holds NUL bytes: it is UTF-16, or no text at all",
+            hint=f"Save it as UTF-8. Expected {_EXPECTED}.",
+        )
 
 
 def _first_character(handle: BinaryIO) -> bytes:
@@ -56,6 +90,7 @@ def _first_character(handle: BinaryIO) -> bytes:
 
 
 def _lines(handle: BinaryIO, on_bytes: OnBytes) -> Iterator[tuple[int, object]]:
+    parser = _Parser()
     read = told = 0
     position = 0
     while line := handle.readline(MAX_RECORD + 1):
@@ -73,13 +108,46 @@ def _lines(handle: BinaryIO, on_bytes: OnBytes) -> Iterator[tuple[int, object]]:
         if position == 1:
             line = line.removeprefix(codecs.BOM_UTF8)
         if line.strip():
-            yield position, _parse_line(line)
+            yield position, _parse_line(parser, line)
     on_bytes(read)
 
 
-def _parse_line(line: bytes) -> object:
+class _Parser:
+    """The standard library's decoder, which also notes what it would pass over in silence: a key that
+    stands twice in an object, of which the last would win, and NaN, which is not JSON."""
+
+    def __init__(self) -> None:
+        self._fault: str | None = None
+        self._decoder = json.JSONDecoder(object_pairs_hook=self._object, parse_constant=self._odd)
+
+    def at(self, text: str, start: int) -> tuple[object, int]:
+        """The value that begins at `start`, or Malformed, and where it ends. Raises ValueError."""
+        self._fault = None
+        value, end = self._decoder.raw_decode(text, start)
+        return (value if self._fault is None else Malformed(self._fault)), end
+
+    def whole(self, text: str) -> object:
+        """The value that `text` is. Raises ValueError."""
+        self._fault = None
+        value: object = self._decoder.decode(text)
+        return value if self._fault is None else Malformed(self._fault)
+
+    def _object(self, pairs: list[tuple[str, object]]) -> dict[str, object]:
+        fields = dict(pairs)
+        if len(fields) < len(pairs):
+            twice = next(
+                key for key, count in Counter(key for key, _ in pairs).items() if count > 1
+            )
+            self._fault = f"the key {shorten(twice)} stands twice in one object"
+        return fields
+
+    def _odd(self, constant: str) -> None:
+        self._fault = f"{constant} is no JSON value"
+
+
+def _parse_line(parser: _Parser, line: bytes) -> object:
     try:
-        parsed: object = json.loads(line.decode())
+        parsed: object = parser.whole(line.decode())
     except UnicodeDecodeError as error:
         return Malformed(f"the line is not UTF-8 (byte {error.start + 1})")
     except json.JSONDecodeError as error:
@@ -132,6 +200,7 @@ class _Window:
 
 def _array(path: Path, handle: BinaryIO, on_bytes: OnBytes) -> Iterator[tuple[int, object]]:
     window = _Window(path, handle, on_bytes)
+    parser = _Parser()
     window.peek()
     window.place += 1  # the opening bracket
     position = 0
@@ -140,7 +209,7 @@ def _array(path: Path, handle: BinaryIO, on_bytes: OnBytes) -> Iterator[tuple[in
     else:
         while True:
             position += 1
-            yield position, _item(path, window, position)
+            yield position, _item(path, window, parser, position)
             follows = window.peek()
             window.place += 1
             if follows == "]":
@@ -152,13 +221,11 @@ def _array(path: Path, handle: BinaryIO, on_bytes: OnBytes) -> Iterator[tuple[in
         raise _damaged(path, position, "the array ends there, but the file goes on")
 
 
-def _item(path: Path, window: _Window, position: int) -> object:
+def _item(path: Path, window: _Window, parser: _Parser, position: int) -> object:
     window.peek()
-    decoder = json.JSONDecoder()
     while True:
         try:
-            value: object
-            value, end = decoder.raw_decode(window.text, window.place)
+            value, end = parser.at(window.text, window.place)
         except json.JSONDecodeError as error:
             if window.ended:
                 raise _damaged(path, position, error.msg) from error

@@ -46,8 +46,9 @@ def parse_record(position: int, value: object) -> SourceRecord | BadRecord:
         return BadRecord(position, None, "JSON", value.reason)
     if not isinstance(value, dict):
         return BadRecord(position, None, "record", "expected an object")
-    name = identifier(value, "id", "question_id")
+    name = None
     try:
+        name = identifier(value, "id", "question_id")
         image = image_name(value)
         turns = _turns(value, has_image=image is not None)
         return SourceRecord(position, name, image, tuple(turns), task_type_of(value))
@@ -97,8 +98,8 @@ def _refuse_token(field: str, text: object) -> None:
 def task_type_of(record: Mapping[str, object]) -> str | None:
     """What the record itself says its task type is; None where it says nothing."""
     for field in FIELDS:
-        value = record.get(field)
-        if isinstance(value, str) and value.strip():
+        value = text_of(record, field) if record.get(field) is not None else ""
+        if value.strip():
             return normalised(value)
     return None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,6 +82,8 @@ def check_record(record: SourceRecord, *, text_only: bool) -> None:
         check_text(field, turn.question, MAX_QUESTION_BYTES)
         if not turn.question:
             raise RecordError(field, "is empty")
+        if not any(map(str.isalnum, turn.question)):
+            raise RecordError(field, "holds no letter and no digit")
         if IMAGE_TOKEN in turn.question:
             raise RecordError(field, f"{IMAGE_TOKEN} is left in the text")
         if turn.answer is not None:
@@ -106,11 +109,16 @@ def checked_name(value: object) -> str:
 
 
 def identifier(record: Mapping[str, object], *fields: str) -> str | None:
-    """The first of `fields` that holds a string or a number, as text."""
+    """The first of `fields` that holds a string or a number, as text. Raises RecordError for others."""
     for field in fields:
         value = record.get(field)
-        if isinstance(value, str | int | float) and not isinstance(value, bool):
-            return str(value)
+        if value is None:
+            continue
+        if isinstance(value, bool | dict | list) or (
+            isinstance(value, float) and not math.isfinite(value)
+        ):
+            raise RecordError(field, f"expected a string or a number, found {_kind(value)}")
+        return str(value)
     return None
 
 

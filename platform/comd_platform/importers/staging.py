@@ -173,9 +173,16 @@ def _refuse_absent(
             hint=f"--images DIR says where they are; {later}",
         )
     if not refusals.skip:
+        position, record = session.execute(
+            text(
+                "SELECT position, record FROM staged WHERE image = ANY(:absent) ORDER BY 1 LIMIT 1"
+            ),
+            {"absent": absent},
+        ).one()
+        first = BadRecord(position, record, "image", "the first")
         raise ImportFailed(
             f"{len(absent):,} of the {named:,} pictures that {refusals.source} names are not in"
-            f" {directory}: {_list(absent)}",
+            f" {directory}: {_list(absent)} ({first})",
             hint=f"{later} --skip-bad leaves their records out.",
         )
     missing = ImageError(f"is not in {directory}")

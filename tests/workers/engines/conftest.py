@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import ssl
 import sys
 import threading
 import time
@@ -162,10 +163,33 @@ class ChatServer:
         self.misbehave: Callable[[str, int], Any] = lambda text, before: None
         self._lock = threading.Lock()
         self._seen: Counter[str] = Counter()
-        self._server = _Quiet(("127.0.0.1", 0), self._handler())
+        self._scheme = "http"
+        self._listen(0)
+
+    def _listen(self, port: int) -> None:
+        self._server = _Quiet(("127.0.0.1", port), self._handler())
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
         self._thread.start()
-        self.base_url = f"http://127.0.0.1:{self._server.server_address[1]}/v1"
+
+    @property
+    def base_url(self) -> str:
+        return f"{self._scheme}://127.0.0.1:{self._server.server_address[1]}/v1"
+
+    def encrypt(self, context: ssl.SSLContext) -> None:
+        """From now on the server speaks TLS."""
+        self._scheme = "https"
+        self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
+
+    def restart(self) -> None:
+        """Gone, and back on the same port."""
+        port = self._server.server_address[1]
+        self.stop()
+        time.sleep(0.1)
+        self._listen(port)
+
+    def forget(self) -> None:
+        with self._lock:
+            self._seen.clear()
 
     def stop(self) -> None:
         self._server.shutdown()
@@ -183,9 +207,10 @@ class ChatServer:
             self.in_flight += 1
             self.most_in_flight = max(self.most_in_flight, self.in_flight)
         time.sleep(self.delay_s)
+        fate = self.misbehave(text, before)
         with self._lock:
             self.in_flight -= 1
-        return self.misbehave(text, before) or (200, {}, json.dumps(_reply(body)))
+        return fate or (200, {}, json.dumps(_reply(body)))
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         server = self

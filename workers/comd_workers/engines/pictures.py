@@ -7,9 +7,12 @@ import io
 from collections import OrderedDict
 from pathlib import Path
 
-from PIL import Image, ImageOps
+from PIL import Image
+
+from comd_platform.images import load_upright
 
 # Sent as they lie on disk; anything else is encoded as PNG first.
+_ORIENTATION = 0x0112  # EXIF
 _SENT_AS_IS = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp", "GIF": "image/gif"}
 
 
@@ -20,8 +23,7 @@ class PictureError(Exception):
 def load_rgb(path: Path) -> Image.Image:
     """The picture in RGB, turned upright (EXIF), fully decoded. Raises PictureError."""
     try:
-        with Image.open(path) as picture:
-            return ImageOps.exif_transpose(picture).convert("RGB")
+        return load_upright(path)
     # Pillow's decoders raise SyntaxError, ValueError and more on broken files.
     except Exception as error:
         reason = str(error) or type(error).__name__
@@ -61,8 +63,13 @@ def data_url(path: Path, max_side: int | None) -> str:
         return _encoded(_png(picture), "image/png")
     content = path.read_bytes()
     with Image.open(io.BytesIO(content)) as original:
-        mime = _SENT_AS_IS.get(original.format or "")
+        # A server may not turn it by its EXIF, and shows a model of another school the wrong frame.
+        mime = _SENT_AS_IS.get(original.format or "") if _is_upright(original) else None
     return _encoded(content, mime) if mime else _encoded(_png(picture), "image/png")
+
+
+def _is_upright(picture: Image.Image) -> bool:
+    return bool(picture.getexif().get(_ORIENTATION, 1) == 1)
 
 
 def _bytes(picture: Image.Image) -> int:

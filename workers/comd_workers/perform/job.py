@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from comd_platform.config.engines import EngineConfig
 from comd_platform.config.run import Role, RunConfig, SamplingConfig
 from comd_platform.db.arrays import among
+from comd_platform.images.names import locate
 from comd_platform.ledger import Claim, FailedRecord
 from comd_platform.loop.context import Context
 from comd_platform.method.prompts import Prompt
@@ -68,10 +69,17 @@ class Job:
         return Request(
             key=key,
             text=text,
-            images=(self.settings.image_root / image,) if image else (),
+            images=(self._file(image),) if image else (),
             system=self.voice.system,
             seed=self.context.seed(self.claim.phase, *seed_parts),
         )
+
+    def _file(self, image: str) -> Path:
+        """Where the picture is; one that is gone is for the engine to report, record by record.
+
+        Raises ImageError for a path that leads out of the image root.
+        """
+        return locate(self.settings.image_root, image) or self.settings.image_root / image
 
 
 def load_job(session: Session, claim: Claim, settings: Settings) -> Job:

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from comd_platform.db.engine import transaction
 from comd_platform.db.outage import DatabaseGone, Patience
 from comd_platform.faults import fault_point
-from comd_platform.ledger import Claim, LeaseLost, claim, complete, fail, lose, release
+from comd_platform.ledger import Claim, LeaseLost, claim, complete, fail, fatal_error, lose, release
 from comd_platform.loop.context import Context
 from comd_platform.settings import Settings
 from comd_training.failures import TrainingFailed
@@ -116,6 +116,9 @@ class Performer:
         return self._patience.outlast(once)
 
     def _do(self, held: Claim) -> None:
+        if self._in_transaction(lambda s: fatal_error(s, held.iteration_id, held.phase)):
+            self._put_back(held)  # the phase has ended: a wrong key need not be refused again
+            return
         try:
             job = self._in_transaction(lambda session: load_job(session, held, self._settings))
             self._heartbeat.holding(held, job.config.ledger.lease_seconds)

@@ -34,7 +34,12 @@ def load(config: HfConfig) -> Loaded:
     try:
         processor = transformers.AutoProcessor.from_pretrained(config.model, **source)
         model = transformers.AutoModelForImageTextToText.from_pretrained(
-            config.model, dtype=_dtype(config.dtype, device), **source, **attention, **placement
+            config.model,
+            dtype=_dtype(config.dtype, device),
+            use_safetensors=True,  # the other kind of weights is a pickle
+            **source,
+            **attention,
+            **placement,
         )
     except torch.OutOfMemoryError as error:
         raise EngineError(f"{config.model} does not fit the device's memory: {error}") from error

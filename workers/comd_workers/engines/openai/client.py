@@ -8,6 +8,7 @@ import json
 import logging
 import os
 import random
+import ssl
 import time
 from http import HTTPStatus
 from typing import Any
@@ -17,6 +18,7 @@ import aiohttp
 
 from comd_platform.config.engines import OpenAIConfig
 from comd_workers.engines.base import EngineError
+from comd_workers.engines.openai.pace import Call, Pace
 
 _log = logging.getLogger(__name__)
 
@@ -47,8 +49,9 @@ class Client:
     The key stays in here and out of every message. To be made and closed inside an event loop.
     """
 
-    def __init__(self, config: OpenAIConfig, secret: str | None) -> None:
+    def __init__(self, config: OpenAIConfig, secret: str | None, pace: Pace) -> None:
         self._config = config
+        self._pace = pace
         self._secret = secret
         self._url = f"{config.base_url}/chat/completions"
         self._resume_at = 0.0
@@ -57,7 +60,7 @@ class Client:
             headers["Authorization"] = f"Bearer {secret}"
         self._http = aiohttp.ClientSession(
             headers=headers,
-            connector=aiohttp.TCPConnector(limit=0),  # as many as there are callers
+            connector=_connector(config.base_url),
             timeout=aiohttp.ClientTimeout(total=None),  # each attempt as a whole has one
             cookie_jar=aiohttp.DummyCookieJar(),
             # The environment's proxies, but not for a server on this machine.
@@ -81,7 +84,8 @@ class Client:
                 await self._wait(attempt, last)
             await asyncio.sleep(max(0.0, self._resume_at - time.monotonic()))
             try:
-                return await self._attempt(content)
+                with await self._pace.enter() as call:
+                    return await self._paced(call, content)
             except _TryAgainError as error:
                 last = error
                 _log.debug("attempt %d: %s", attempt + 1, error)
@@ -89,6 +93,18 @@ class Client:
         if last.offline:
             raise EngineError(f"{self._url}: {message}")
         raise RequestError(message)
+
+    async def _paced(self, call: Call, content: bytes) -> dict[str, Any]:
+        try:
+            reply = await self._attempt(content)
+        except _TryAgainError:
+            call.too_much()
+            raise
+        except RequestError:
+            call.went_well()
+            raise
+        call.went_well()
+        return reply
 
     async def _attempt(self, content: bytes) -> dict[str, Any]:
         try:
@@ -164,6 +180,13 @@ def api_key(config: OpenAIConfig) -> str | None:
     return key
 
 
+def _connector(base_url: str) -> aiohttp.TCPConnector:
+    """As many connections as there are callers; authorities as the environment names them now, and
+    not as they were when aiohttp was imported."""
+    encrypted = urlsplit(base_url).scheme == "https"
+    return aiohttp.TCPConnector(limit=0, ssl=ssl.create_default_context() if encrypted else True)
+
+
 def _is_local(base_url: str) -> bool:
     return urlsplit(base_url).hostname in {"localhost", "127.0.0.1", "::1"}
 
@@ -180,6 +203,15 @@ def retry_after(header: str | None) -> float | None:
         return max(0.0, email.utils.parsedate_to_datetime(header).timestamp() - time.time())
     except ValueError:
         return None
+
+
+def _is_certificate(error: BaseException | None) -> bool:
+    """Whether a failed connection failed for its certificate: trying again will not change that."""
+    while error is not None:
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def _message(payload: Any) -> str:

@@ -14,6 +14,7 @@ from comd_platform.config.engines import OpenAIConfig
 from comd_workers.engines.base import Completion, Request, Sampling, Score, ScoreRequest
 from comd_workers.engines.openai.client import Client, RequestError, api_key
 from comd_workers.engines.openai.messages import body, completion
+from comd_workers.engines.openai.pace import Pace
 from comd_workers.engines.openai.scoring import score_continuations
 from comd_workers.engines.openai.urls import DataUrls
 from comd_workers.engines.pictures import PictureError
@@ -45,6 +46,7 @@ class OpenAIEngine(BaseEngine):
         self._config = config
         self._secret = secret
         self._file_root = file_root
+        self.pace = Pace(config.concurrency)
         self._client: Client | None = None
         self._loop = _LoopThread()
         self._data_urls = DataUrls(config.max_image_side)
@@ -82,7 +84,7 @@ class OpenAIEngine(BaseEngine):
     ) -> None:
         """Put an outcome per item, or in the end the one error that ended it all."""
         left = iter(items)
-        client = self._client = self._client or Client(self._config, self._secret)
+        client = self._client = self._client or Client(self._config, self._secret, self.pace)
 
         async def drain() -> None:
             for item in left:
