@@ -205,15 +205,6 @@ def retry_after(header: str | None) -> float | None:
         return None
 
 
-def _is_certificate(error: BaseException | None) -> bool:
-    """Whether a failed connection failed for its certificate: trying again will not change that."""
-    while error is not None:
-        if isinstance(error, ssl.SSLCertVerificationError):
-            return True
-        error = error.__cause__ or error.__context__
-    return False
-
-
 def _message(payload: Any) -> str:
     """The message of an OpenAI-style error body, "" where there is none."""
     error = payload.get("error", payload) if isinstance(payload, dict) else None

@@ -6,6 +6,8 @@ import asyncio
 from collections import deque
 from types import TracebackType
 
+from comd_workers.engines.base import EngineError
+
 
 class Pace:
     """A gate that lets `limit` calls in, of at most `most`. For the calls of one event loop.
@@ -52,9 +54,11 @@ class Pace:
             self._slowed += 1
             self.limit = max(1.0, self.limit / 2)
 
-    def left(self) -> None:
+    def left(self, *, ended: bool = False) -> None:
+        """`ended`: what this call was told ends them all, so nobody is let in after it."""
         self._in_flight -= 1
-        self._admit()
+        if not ended:
+            self._admit()
 
     def _admit(self) -> None:
         while self._waiting and self._in_flight < int(self.limit):
@@ -88,4 +92,4 @@ class Call:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._pace.left()
+        self._pace.left(ended=kind is not None and issubclass(kind, EngineError))
