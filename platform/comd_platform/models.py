@@ -13,8 +13,9 @@ from sqlalchemy.orm import Session
 
 from comd_platform.config.engines import EngineConfig
 from comd_platform.config.run import Role, RunConfig, SamplingConfig
+from comd_platform.evaluation.benchmarks import BENCHMARKS
 from comd_platform.method.prompts import Prompt, load_prompt
-from comd_platform.tables import Checkpoint, Model, TrainingRun
+from comd_platform.tables import Benchmark, Checkpoint, Model, TrainingRun
 from comd_platform.tables import Prompt as PromptRow
 
 _SAMPLE_BYTES = 1 << 20
@@ -48,15 +49,30 @@ def checkpoint_model(
 
 
 def evaluation_model(
-    session: Session, config: RunConfig, role: Role, checkpoint: Checkpoint | None = None
+    session: Session,
+    config: RunConfig,
+    benchmark: Benchmark,
+    role: Role,
+    checkpoint: Checkpoint | None = None,
 ) -> int:
-    """The model row that answers benchmarks: the student's prompt, the evaluation's sampling."""
-    sampling = SamplingConfig(
-        temperature=config.evaluation.temperature, max_new_tokens=config.evaluation.max_new_tokens
-    )
+    """The model row that answers a benchmark: the student's prompt, the evaluation's sampling."""
+    sampling = _evaluation_sampling(config, benchmark)
     prompt = load_prompt("student", config.student.prompt)
     return ensure_model(
         session, config.engine(role), sampling, prompt, config.role(role).system, checkpoint
+    )
+
+
+def _evaluation_sampling(config: RunConfig, benchmark: Benchmark) -> SamplingConfig:
+    """What the config says of this benchmark, else the paper's values for its kind, else the run's."""
+    chosen = config.evaluation.sampling.get(benchmark.name)
+    if chosen is not None:
+        return SamplingConfig(temperature=chosen.temperature, max_new_tokens=chosen.max_new_tokens)
+    kind = BENCHMARKS[benchmark.kind]
+    temperature, longest = kind.temperature, kind.max_new_tokens
+    return SamplingConfig(
+        temperature=config.evaluation.temperature if temperature is None else temperature,
+        max_new_tokens=longest or config.evaluation.max_new_tokens,
     )
 
 

@@ -157,12 +157,33 @@ class TrainingConfig(Hyperparameters):
         )
 
 
+class BenchmarkSampling(_Section):
+    """How models decode on one benchmark."""
+
+    temperature: float = Field(0.0, ge=0)
+    max_new_tokens: PositiveInt = 64
+
+
+class FineTuningConfig(_Section):
+    """Fine-tuning on a benchmark's own train split; what is not here is as in `training`."""
+
+    epochs: PositiveInt = 6
+    max_steps: PositiveInt | None = Field(None, description="Replaces `epochs`.")
+    learning_rate: PositiveFloat = 2e-5
+
+
 class EvaluationConfig(_Section):
     """Held-out benchmarks (imported with `comd import benchmark`) scored after every tuning."""
 
     benchmarks: tuple[str, ...] = ()
     max_new_tokens: PositiveInt = 64
     temperature: float = Field(0.0, ge=0)
+    sampling: dict[str, BenchmarkSampling] = Field(
+        default_factory=dict,
+        description="By a benchmark's name; goes over the two above and over the paper's values "
+        "(ScienceQA 0.5, SEED-Bench 0.1).",
+    )
+    fine_tuning: FineTuningConfig = FineTuningConfig()
 
 
 class RunConfig(_Section):

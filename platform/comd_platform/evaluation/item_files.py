@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
+from comd_platform.evaluation.item import Item
+from comd_platform.evaluation.letters import LETTERS
 from comd_platform.importers.json_records import Malformed, read_values
 from comd_platform.importers.records import (
     MAX_NAME_BYTES,
@@ -20,19 +21,7 @@ from comd_platform.importers.records import (
 )
 from comd_platform.method.dialogues import without_image_token
 
-_FIELDS = {"id", "image", "question", "answer", "answers", "groups"}
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    """One held-out question. `answers` are all that count as right; `groups` map a label's kind to
-    the label, for scores by group."""
-
-    key: str
-    image: str | None
-    question: str
-    answers: tuple[str, ...]
-    groups: dict[str, str]
+_FIELDS = {"id", "image", "question", "answer", "answers", "choices", "groups", "context"}
 
 
 def read_items(path: Path) -> Iterator[Item]:
@@ -71,7 +60,33 @@ def parse_item(value: object) -> Item:
     check_text("question", question, MAX_QUESTION_BYTES)
     if not question:
         raise RecordError("question", "is empty")
-    return Item(key, image_name(value), question, _answers(value), _groups(value))
+    choices = _choices(value)
+    answers = _answers(value) if choices is None else (_letter(value, choices),)
+    context = text_of(value, "context") if value.get("context") is not None else None
+    return Item(key, image_name(value), question, answers, _groups(value), choices, context or None)
+
+
+def _choices(record: Mapping[str, object]) -> tuple[str, ...] | None:
+    value = record.get("choices")
+    if value is None:
+        return None
+    if not isinstance(value, list) or not 2 <= len(value) <= len(LETTERS):
+        raise RecordError("choices", f"expected an array of 2 to {len(LETTERS)} strings")
+    for choice in value:
+        if not isinstance(choice, str) or not choice.strip():
+            raise RecordError("choices", "expected strings that are not empty")
+        check_text("choices", choice, MAX_QUESTION_BYTES)
+    return tuple(value)
+
+
+def _letter(record: Mapping[str, object], choices: tuple[str, ...]) -> str:
+    """The right option's letter, from the letter itself or from the text of the choice."""
+    answer = record.get("answer")
+    if isinstance(answer, str) and answer in choices:
+        return LETTERS[choices.index(answer)]
+    if isinstance(answer, str) and len(answer) == 1 and answer in LETTERS[: len(choices)]:
+        return answer
+    raise RecordError("answer", f"is neither one of the choices nor a letter, but {answer!r}")
 
 
 def _answers(record: Mapping[str, object]) -> tuple[str, ...]:

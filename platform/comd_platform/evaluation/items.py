@@ -1,4 +1,4 @@
-"""Held-out items from a file: `{"id", "image"?, "question", "answer" | "answers", "groups"?}`.
+"""Held-out items into the database, from whatever files a benchmark's kind reads.
 
 A benchmark is a fixed thing: its fingerprint covers every item and the metric, so that two scores
 under one name are always scores on the same items.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sqlalchemy import Engine, text
@@ -18,14 +18,12 @@ from sqlalchemy.orm import Session
 from comd_platform.db.copy import copy_rows
 from comd_platform.db.engine import transaction
 from comd_platform.errors import ComdError
-from comd_platform.evaluation.item_files import Item, read_items
-from comd_platform.evaluation.scoring import METRICS
+from comd_platform.evaluation.benchmarks import BENCHMARKS
+from comd_platform.evaluation.item import Item
 from comd_platform.images.names import ImageError, locate
 from comd_platform.images.register import register_images
 from comd_platform.images.store import ImageStore
 from comd_platform.settings import Settings
-
-KIND = "custom"
 
 
 class BenchmarkError(ComdError):
@@ -50,20 +48,37 @@ def import_benchmark(
     path: Path,
     images: Path | None = None,
     name: str | None = None,
-    metric: str = "normalized",
+    kind: str = "custom",
+    metric: str | None = None,
+    without_images: bool = False,
     link: bool = False,
 ) -> BenchmarkReport:
-    """Import the items of a JSON or JSONL file as benchmark `name` (default: the file's stem).
+    """Import items as benchmark `name` (default: the kind's, of a custom one the file's stem).
+
+    `metric` is one of those that the kind knows, by default its first. `without_images`: ask about
+    no picture, which is another benchmark.
 
     All or nothing, and idempotent. Raises BenchmarkError for items that cannot be used, for a name
     that stands for other items, and for items that are there under another name.
     """
-    name = path.stem if name is None else name
+    if kind not in BENCHMARKS:
+        raise BenchmarkError(
+            f"there is no kind of benchmark {kind!r}", hint=f"Known: {', '.join(BENCHMARKS)}."
+        )
+    benchmark = BENCHMARKS[kind]
+    if name is None:
+        name = path.stem if kind == "custom" else kind
     if not name.strip() or not name.isprintable():
         raise BenchmarkError(f"{name!a} cannot be a benchmark's name", hint="--name gives another.")
-    if metric not in METRICS:
-        raise BenchmarkError(f"there is no metric {metric!r}", hint=f"Known: {', '.join(METRICS)}.")
-    items = list(read_items(path))
+    metric = metric or benchmark.metrics[0]
+    if metric not in benchmark.metrics:
+        raise BenchmarkError(
+            f"there is no metric {metric!r} for {kind}",
+            hint=f"Known: {', '.join(benchmark.metrics)}.",
+        )
+    items = list(benchmark.read_items(path, metric))
+    if without_images:
+        items = [replace(item, image=None) for item in items]
     if not items:
         raise BenchmarkError(f"{path} holds no item")
     files = _find_images(path, images, items)
@@ -71,11 +86,11 @@ def import_benchmark(
         # One import of benchmarks at a time: name and fingerprint are both unique.
         session.execute(text("LOCK TABLE benchmark IN SHARE ROW EXCLUSIVE MODE"))
         image_ids = register_images(session, ImageStore(settings.image_root), files, link=link)
-        fingerprint = _fingerprint(items, metric, _contents(session))
+        fingerprint = _fingerprint(items, kind, metric, _contents(session))
         known = _known(session, name, fingerprint)
         if known is not None:
             return BenchmarkReport(known, name, len(items), len(files), new=False)
-        benchmark_id = _insert(session, name, metric, fingerprint, items, image_ids)
+        benchmark_id = _insert(session, name, kind, metric, fingerprint, items, image_ids)
     return BenchmarkReport(benchmark_id, name, len(items), len(files), new=True)
 
 
@@ -103,13 +118,21 @@ def _contents(session: Session) -> dict[str, str]:
     return dict(rows.all())
 
 
-def _fingerprint(items: list[Item], metric: str, contents: Mapping[str, str]) -> str:
+def _fingerprint(items: list[Item], kind: str, metric: str, contents: Mapping[str, str]) -> str:
     """A hash of metric and items, whatever their order and whatever their pictures are called."""
-    document = [
-        [item.key, contents.get(item.image or ""), item.question, item.answers, item.groups]
-        for item in sorted(items, key=lambda item: item.key)
-    ]
-    canonical = json.dumps([KIND, metric, document], sort_keys=True, separators=(",", ":"))
+    document: list[list[object]] = []
+    for item in sorted(items, key=lambda item: item.key):
+        said: list[object] = [
+            item.key,
+            contents.get(item.image or ""),
+            item.question,
+            item.answers,
+            item.groups,
+        ]
+        more: list[object] = [item.choices, item.context]
+        # Items without either have the fingerprint that they had before there were any.
+        document.append(said + more if any(more) else said)
+    canonical = json.dumps([kind, metric, document], sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
@@ -142,6 +165,7 @@ def _known(session: Session, name: str, fingerprint: str) -> int | None:
 def _insert(
     session: Session,
     name: str,
+    kind: str,
     metric: str,
     fingerprint: str,
     items: list[Item],
@@ -152,15 +176,17 @@ def _insert(
             "INSERT INTO benchmark (name, kind, metric, fingerprint)"
             " VALUES (:name, :kind, :metric, :fingerprint) RETURNING id"
         ),
-        {"name": name, "kind": KIND, "metric": metric, "fingerprint": fingerprint},
+        {"name": name, "kind": kind, "metric": metric, "fingerprint": fingerprint},
     ).scalar_one()
 
     def rows() -> Iterator[tuple[object, ...]]:
         for item in items:
             image_id = image_ids[item.image] if item.image is not None else None
             answers, groups = json.dumps(item.answers), json.dumps(item.groups)
-            yield benchmark_id, item.key, image_id, item.question, answers, groups
+            choices = None if item.choices is None else json.dumps(item.choices)
+            asked = (item.key, image_id, item.question, answers, groups, choices, item.context)
+            yield benchmark_id, *asked
 
-    columns = ("benchmark_id", "key", "image_id", "question", "answers", "groups")
-    copy_rows(session, "evaluation_item", columns, rows())
+    asked = ("key", "image_id", "question", "answers", "groups", "choices", "context")
+    copy_rows(session, "evaluation_item", ("benchmark_id", *asked), rows())
     return int(benchmark_id)

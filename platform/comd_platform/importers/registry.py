@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from comd_platform.importers.chat_files import read_chat_json, read_dataset, read_parquet
 from comd_platform.importers.llava import read_llava
 from comd_platform.importers.records import ImportFailed, Reader
+from comd_platform.importers.scienceqa import read_scienceqa
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,7 @@ FORMATS: dict[str, Format] = {
         Format("openai", "OpenAI chat messages: JSONL or JSON", read_chat_json),
         Format("parquet", "a Parquet file of conversations or questions", read_parquet),
         Format("hf", "a Hugging Face dataset on disk: a folder of Parquet or Arrow", read_dataset),
+        Format("scienceqa", "ScienceQA's train split: problems.json", read_scienceqa),
     )
 }
 

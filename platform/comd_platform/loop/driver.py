@@ -52,7 +52,9 @@ T = TypeVar("T")
 
 POLL_SECONDS = 0.2
 
-PLANNED: dict[str, Callable[[Session, Context], int]] = {
+Plan = Callable[[Session, Context], int]
+
+PLANNED: dict[str, Plan] = {
     "augment": augment.plan,
     "label": label.plan,
     "tune": tune.plan,
@@ -124,6 +126,34 @@ class Driver:
                 finished.append(iteration_id)
         return finished
 
+    def evaluate(self, name: str, iteration_id: int, plan: Plan, *, wait: bool = False) -> None:
+        """Do what `plan` asks for in phase evaluate, beside the loop: the iteration stays where it is.
+
+        Raises RunLocked, PhaseFailed, Stopped, DatabaseGone.
+        """
+        with RunLock(self._engine, name, wait=wait, stop=self._stop) as lock:
+            self._outlast(lock, partial(self._beside, iteration_id, plan, "evaluate", lock))
+
+    def fine_tune(self, name: str, iteration_id: int, plan: Plan, *, wait: bool = False) -> None:
+        """The same for a training that `plan` asks for beside the chain of iterations."""
+        with RunLock(self._engine, name, wait=wait, stop=self._stop) as lock:
+            self._outlast(lock, partial(self._beside, iteration_id, plan, "tune", lock))
+
+    def _beside(self, iteration_id: int, plan: Plan, phase: str, lock: RunLock) -> None:
+        with transaction(self._engine) as session:
+            context = Context.load(session, iteration_id)
+        self._begin(context, phase)
+        self._work(context, phase, lock, plan)
+        with transaction(self._engine) as session:
+            settle = SETTLED.get(phase)
+            settled = settle(session, context) if settle else Settled()
+            session.execute(
+                update(IterationPhase)
+                .where(IterationPhase.iteration_id == iteration_id, IterationPhase.phase == phase)
+                .values(finished_at=func.clock_timestamp())
+            )
+        self._watcher.phase_finished(context.number, phase, settled.note)
+
     def _outlast(self, lock: RunLock, step: Callable[[], T]) -> T:
         """A step, begun anew after an outage; the lock went with the connection and comes first."""
 
@@ -169,11 +199,13 @@ class Driver:
             )
             acknowledge(session, context.iteration_id, phase)
 
-    def _work(self, context: Context, phase: str, lock: RunLock) -> None:
+    def _work(
+        self, context: Context, phase: str, lock: RunLock, beside: Plan | None = None
+    ) -> None:
         """Plan, ring and wait; plan again until nothing lacks a row but what is quarantined."""
         started = False
         while True:
-            if self._plan_if_idle(context, phase) == 0:
+            if self._plan_if_idle(context, phase, beside) == 0:
                 self._check_quarantine(context, phase)
                 return
             total = self._count(context, phase)[1]
@@ -193,14 +225,18 @@ class Driver:
                 hint=f"comd failures {context.config.name} says why; mend it, then comd retry.",
             )
 
-    def _plan_if_idle(self, context: Context, phase: str) -> int:
-        """Items left to wait for: those standing open (a driver died), or newly planned ones."""
+    def _plan_if_idle(self, context: Context, phase: str, beside: Plan | None) -> int:
+        """Items left to wait for: those standing open (a driver died), or newly planned ones.
+
+        `beside` plans work that the loop does not: the iteration need not stand in the phase.
+        """
         with transaction(self._engine) as session:
-            _hold(session, context, phase)
+            if beside is None:
+                _hold(session, context, phase)
             standing = open_items(session, context.iteration_id, phase)
             if standing:
                 return standing
-            planned = PLANNED[phase](session, context)
+            planned = (beside or PLANNED[phase])(session, context)
         if planned:
             _, total, left = self._count(context, phase)
             assert left, f"phase {phase} planned {planned} records and no work item"

@@ -9,12 +9,13 @@ from sqlalchemy.orm import Session
 
 from comd_platform.reports.query import rows
 
-Who = Literal["student", "untuned student", "teacher"]
+Who = Literal["student", "fine-tuned student", "untuned student", "teacher"]
 
 
 @dataclass(frozen=True, slots=True)
 class ScoreRow:
-    """One model on one benchmark. `score` is the mean over its items, 0 to 1.
+    """One model on one benchmark. `score` is the mean over its items, 0 to 1; of a judged benchmark the
+    ratio to the reference's mean, which may exceed 1.
 
     `standard_error` is the sample's, None for a single item. `iteration` is None for the teacher and
     the untuned student.
@@ -47,6 +48,19 @@ class GroupScoreRow:
     standard_error: float | None
 
 
+@dataclass(frozen=True, slots=True)
+class ItemScoreRow:
+    """One model on one item. `unreadable`: no option could be read in its reply."""
+
+    who: Who
+    iteration: int | None
+    key: str
+    groups: dict[str, str]
+    score: float
+    reference: float
+    unreadable: bool
+
+
 # A checkpoint may be shared by iterations that train alike, and evaluated under another prompt or
 # sampling than it answers with; so an iteration's evaluations are those of its checkpoint. Teacher
 # and untuned student are found by what the run's config names; of several, the newest counts.
@@ -64,10 +78,12 @@ WITH tuned AS (
     CROSS JOIN (VALUES ('teacher', 'teacher'), ('untuned student', 'student')) AS role (who, section)
     WHERE run.id = :run_id
 ), candidate AS (
-    SELECT evaluation.id, evaluation.benchmark_id, 'student' AS who, tuned.iteration, tuned.shared
+    SELECT evaluation.id, evaluation.benchmark_id,
+        CASE evaluation.subject WHEN 'student' THEN 'student' ELSE 'fine-tuned student' END AS who,
+        tuned.iteration, tuned.shared
     FROM tuned
     JOIN evaluation ON evaluation.iteration_id = tuned.iteration_id
-    WHERE evaluation.finished_at IS NOT NULL AND evaluation.subject = 'student'
+    WHERE evaluation.finished_at IS NOT NULL AND evaluation.subject IN ('student', 'fine_tuned')
     UNION
     SELECT evaluation.id, evaluation.benchmark_id, 'student', tuned.iteration, tuned.shared
     FROM tuned
@@ -117,14 +133,34 @@ SELECT
     chosen.iteration,
     coalesce(item.groups ->> :label, '') AS value,
     count(*) AS items,
-    avg(made.score) AS score,
-    stddev_samp(made.score) / sqrt(count(*)) AS standard_error
+    avg(made.score) / avg(coalesce(made.reference_score, 1)) AS score,
+    stddev_samp(made.score) / avg(coalesce(made.reference_score, 1)) / sqrt(count(*))
+        AS standard_error
 FROM chosen
 JOIN benchmark ON benchmark.id = chosen.benchmark_id
-JOIN evaluation_score AS made ON made.evaluation_id = chosen.id
+JOIN evaluation_score AS made ON made.evaluation_id = chosen.id AND made.score IS NOT NULL
 JOIN evaluation_item AS item ON item.id = made.item_id
 GROUP BY 1, 2, 3, 4
 ORDER BY 1, 3 NULLS FIRST, 2 DESC, 4
+"""
+)
+
+_ITEMS = (
+    _CHOSEN
+    + """
+SELECT
+    chosen.who,
+    chosen.iteration,
+    item.key,
+    item.groups,
+    made.score,
+    coalesce(made.reference_score, 1) AS reference,
+    made.choice IS NULL AND benchmark.metric = 'choice' AS unreadable
+FROM chosen
+JOIN benchmark ON benchmark.id = chosen.benchmark_id AND benchmark.name = :benchmark
+JOIN evaluation_score AS made ON made.evaluation_id = chosen.id AND made.score IS NOT NULL
+JOIN evaluation_item AS item ON item.id = made.item_id
+ORDER BY chosen.iteration NULLS FIRST, chosen.who DESC, item.key
 """
 )
 
@@ -150,6 +186,11 @@ class _Label:
 def run_scores(session: Session, run_id: int) -> list[ScoreRow]:
     """Every finished evaluation of a run: per benchmark untuned student, teacher, iterations."""
     return rows(session, ScoreRow, _SCORES, run_id=run_id)
+
+
+def item_scores(session: Session, run_id: int, benchmark: str) -> list[ItemScoreRow]:
+    """What each of the run's models made of each item of one benchmark."""
+    return rows(session, ItemScoreRow, _ITEMS, run_id=run_id, benchmark=benchmark)
 
 
 def group_labels(session: Session, run_id: int) -> list[str]:

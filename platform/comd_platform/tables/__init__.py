@@ -5,7 +5,13 @@ from comd_platform.tables.augmentation import Augmentation, Selection
 from comd_platform.tables.base import Base
 from comd_platform.tables.contamination import Contamination
 from comd_platform.tables.data import Image, Instruction, Pool
-from comd_platform.tables.evaluation import Benchmark, Evaluation, EvaluationItem, EvaluationScore
+from comd_platform.tables.evaluation import (
+    Benchmark,
+    Evaluation,
+    EvaluationItem,
+    EvaluationReview,
+    EvaluationScore,
+)
 from comd_platform.tables.ledger import ROLES, Failure, Worker, WorkItem
 from comd_platform.tables.models import Answer, Model, Prompt
 from comd_platform.tables.runs import PHASES, Iteration, IterationPhase, Run
@@ -24,6 +30,7 @@ __all__ = [
     "Contamination",
     "Evaluation",
     "EvaluationItem",
+    "EvaluationReview",
     "EvaluationScore",
     "Failure",
     "Image",

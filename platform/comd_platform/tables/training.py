@@ -16,6 +16,8 @@ class TrainingRun(Base):
 
     `failure_kind`: comd_training.failures names them; `saved_step`: the step after which it can be
     resumed, null where it has saved nothing. `stopped`: it was asked to leave, and has saved.
+    It is an iteration's own, or a side branch: fine-tuned on the reference answers of a pool, for a
+    benchmark, and never continued.
     """
 
     __tablename__ = "training_run"
@@ -23,10 +25,12 @@ class TrainingRun(Base):
         one_of("state", "planned", "running", "stopped", "done", "failed"),
         CheckConstraint("(state = 'failed') = (error IS NOT NULL)", name="failed_has_error"),
         CheckConstraint("(state = 'failed') = (failure_kind IS NOT NULL)", name="failed_has_kind"),
+        CheckConstraint("num_nonnulls(iteration_id, pool_id) = 1", name="iteration_or_side_branch"),
     )
 
     id: Mapped[Id]
-    iteration_id: Mapped[int] = mapped_column(ForeignKey("iteration.id"), unique=True)
+    iteration_id: Mapped[int | None] = mapped_column(ForeignKey("iteration.id"), unique=True)
+    pool_id: Mapped[int | None] = mapped_column(ForeignKey("pool.id"), index=True)
     key: Mapped[str] = mapped_column(index=True)
     base_model_id: Mapped[int] = mapped_column(ForeignKey("model.id"), index=True)
     objective: Mapped[str]
@@ -47,7 +51,7 @@ class TrainingExample(Base):
 
     __tablename__ = "training_example"
     __table_args__ = (
-        one_of("reason", "tuning_pool", "accumulated", "replayed"),
+        one_of("reason", "tuning_pool", "accumulated", "replayed", "fine_tuning"),
         one_of("image_position", "before", "after"),
         CheckConstraint("turn >= 1", name="turn_positive"),
         Index("ix_training_example_instruction_id", "instruction_id"),

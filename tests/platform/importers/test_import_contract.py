@@ -46,6 +46,12 @@ _CHATS: tuple[dict[str, object], ...] = (
     {"id": "2", "image": "../a.png", "messages": _said("What?")},
     {"id": "3", "image": None, "messages": _said("Why?")},
 )
+_PROBLEM = {"question": "What?", "hint": "", "choices": ["a", "b"], "answer": 1, "split": "train"}
+_PROBLEMS = {
+    "1": _PROBLEM | {"image": "image.png"},
+    "2": _PROBLEM | {"image": "../a.png"},
+    "3": _PROBLEM | {"image": None},
+}
 EXAMPLES: dict[str, Callable[[Path], None]] = {
     "llava": _lines(
         {"id": "1", "image": "a.png", "instruction": "What?"},
@@ -57,6 +63,7 @@ EXAMPLES: dict[str, Callable[[Path], None]] = {
         {"images": ["a.png", "b.png"], "conversations": [{"from": "human", "value": "What?"}]},
         {"images": [], "conversations": [{"from": "user", "value": "Why?"}]},
     ),
+    "scienceqa": lambda path: _write(path, json.dumps(_PROBLEMS)),
     "openai": _lines(*_CHATS),
     "parquet": _rows(*_CHATS),
     "hf": _folder(*_CHATS),

@@ -125,6 +125,8 @@ app.command(
     epilog=examples(
         "comd evaluate --benchmark scienceqa --questions scienceqa/ --from-file outputs.json --json",
         "comd evaluate --benchmark seed_bench --from-file GPT-4V.json",
+        "comd evaluate demo-0 --benchmark tinyworld-test",
+        "comd evaluate demo-0 --benchmark tinyworld-test --iteration 4 --json",
     ),
 )(evaluate.evaluate)
 app.command(

@@ -135,6 +135,10 @@ FORMATS = {
     "openai": ("OpenAI chat messages, JSONL or JSON", "openai chats.jsonl"),
     "parquet": ("a Parquet file of conversations or questions", "parquet train.parquet"),
     "hf": ("a Hugging Face dataset on disk, its pictures inside or beside", "hf my-dataset"),
+    "scienceqa": (
+        "ScienceQA's train split, to fine-tune on",
+        "scienceqa problems.json --keep-answers --text-only --pool scienceqa-train",
+    ),
 }
 """Format -> (what it reads, an example); the registry in comd_platform.importers has the readers."""
 
@@ -168,22 +172,55 @@ def import_late_images(
 
 
 @import_app.command(
-    "benchmark", epilog=examples("comd import benchmark test.jsonl --images pictures/ --name mine")
+    "benchmark",
+    epilog=examples(
+        "comd import benchmark test.jsonl --images pictures/ --name mine",
+        "comd import benchmark scienceqa/ --kind scienceqa --images scienceqa/images/test",
+        "comd import benchmark SEED-Bench.json --kind seed_bench --images SEED-Bench-image",
+    ),
 )
 def import_benchmark(
-    file: Annotated[Path, typer.Argument(help="JSONL of image, question, answer(s), groups.")],
+    path: Annotated[Path, typer.Argument(help="The benchmark's file, or its folder.")],
+    kind: Annotated[
+        str,
+        typer.Option(
+            "--kind",
+            help="custom (JSONL of image, question, answer(s), choices, groups), scienceqa, "
+            "seed_bench or llava_bench.",
+        ),
+    ] = "custom",
     images: Images = None,
+    without_images: Annotated[
+        bool, typer.Option("--without-images", help="Ask the questions alone, without pictures.")
+    ] = False,
     name: Annotated[
-        str | None, typer.Option("--name", help="The benchmark's name; none: the file's.")
+        str | None,
+        typer.Option("--name", help="The benchmark's name; none: the kind's, or the file's."),
     ] = None,
-    metric: Annotated[str, typer.Option("--metric", help="exact or normalized.")] = "normalized",
+    metric: Annotated[
+        str | None,
+        typer.Option(
+            "--metric",
+            help="exact, normalized, contains, choice (by letter), likelihood (choices ranked) or "
+            "judge; none: what is usual for the kind.",
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Import held-out questions; a run names them in evaluation.benchmarks."""
+    """Import held-out questions; a run names them in evaluation.benchmarks, and comd evaluate."""
     from comd_platform.evaluation.items import import_benchmark as import_items
 
     with database() as (engine, settings):
-        report = import_items(engine, settings, path=file, images=images, name=name, metric=metric)
+        report = import_items(
+            engine,
+            settings,
+            path=path,
+            images=images,
+            name=name,
+            kind=kind,
+            metric=metric,
+            without_images=without_images,
+        )
     if as_json:
         print_json(report)
     else:

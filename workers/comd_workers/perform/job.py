@@ -129,7 +129,8 @@ def storable(text: str) -> str:
 def _speaker(session: Session, claim: Claim, config: RunConfig, artifacts: Path) -> Speaker:
     model = session.get_one(Model, claim.model_id)
     prompt = session.get_one(PromptRow, model.prompt_hash)
-    role = _ROLES.get(claim.phase) or _evaluated(claim.role)
+    # Of the phase evaluate: whoever answers, or the judge of the answers.
+    role = _ROLES.get(claim.phase) or cast("Role", claim.role)
     engine = config.engine(role)
     if model.checkpoint_id is not None:
         checkpoint = session.get_one(Checkpoint, model.checkpoint_id)
@@ -153,7 +154,3 @@ def _speaker(session: Session, claim: Claim, config: RunConfig, artifacts: Path)
         ),
         system=model.sampling.get("system"),
     )
-
-
-def _evaluated(role: str) -> Role:
-    return "teacher" if role == "teacher" else "student"

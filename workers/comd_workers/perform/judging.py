@@ -33,7 +33,8 @@ POSITIONS = ("teacher_first", "student_first")
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """An instruction with both answers; `failures` is how often judging it has failed before."""
+    """An instruction, or a benchmark's item, with both answers: the teacher's (or the reference) and
+    the student's (or the candidate's). `failures` is how often judging it has failed before."""
 
     instruction_id: int
     key: str

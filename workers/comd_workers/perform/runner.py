@@ -29,6 +29,7 @@ from comd_workers.perform.handler import Handler
 from comd_workers.perform.heartbeat import Heartbeat
 from comd_workers.perform.job import Job, load_job, storable
 from comd_workers.perform.judging import Judging
+from comd_workers.perform.reviewing import Reviewing
 from comd_workers.perform.tuning import Tuning, record_end
 from comd_workers.perform.weighing import StudentAnswering
 
@@ -51,6 +52,7 @@ def handlers(
         "augment": Augmenting(),
         "evaluate": Evaluating(),
         "tune": Tuning(database, patience, heartbeat, drain),
+        "evaluate by assessor": Reviewing(),
     }
 
 
@@ -146,7 +148,8 @@ class Performer:
             self._failed(held, error, fatal=False)
 
     def _work(self, job: Job) -> None:
-        handler = self._handlers[job.claim.phase]
+        reviewed = job.claim.phase == "evaluate" and job.claim.role == "assessor"
+        handler = self._handlers["evaluate by assessor" if reviewed else job.claim.phase]
         inputs = self._in_transaction(lambda session: handler.read(session, job))
         fault_point("worker.claimed")
         with nullcontext() if handler.stops_itself else self._drain.interruptible():

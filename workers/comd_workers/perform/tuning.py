@@ -14,6 +14,8 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from comd_platform.config.engines import EngineConfig
+from comd_platform.config.run import TrainingConfig
+from comd_platform.config.training import Hyperparameters
 from comd_platform.db.engine import transaction
 from comd_platform.db.outage import Patience
 from comd_platform.errors import ComdError
@@ -41,7 +43,7 @@ from comd_workers.tuning import TUNERS, Listener, Order
 
 @dataclass(frozen=True, slots=True)
 class Training:
-    """A planned training run, and the weights to start from."""
+    """A planned training run, and the weights to start from. `beside`: no iteration continues it."""
 
     training_run_id: int
     base_model_id: int
@@ -50,6 +52,8 @@ class Training:
     base: str
     revision: str | None
     engine: EngineConfig
+    config: TrainingConfig
+    beside: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +87,7 @@ class Tuning(Handler[Training, Tuned]):
         self._drain = drain
 
     def read(self, session: Session, job: Job) -> Training:
-        training = session.scalars(
-            select(TrainingRun).where(TrainingRun.iteration_id == job.claim.iteration_id)
-        ).one()
+        training = _planned(session, job.claim.iteration_id)
         engine = job.config.engine("student")
         base = session.get_one(Model, training.base_model_id)
         if base.checkpoint_id is not None:
@@ -99,6 +101,10 @@ class Tuning(Handler[Training, Tuned]):
             base=engine.model,
             revision=getattr(engine, "revision", None),
             engine=engine,
+            config=job.config.training.model_copy(
+                update=Hyperparameters.model_validate(training.config).model_dump()
+            ),
+            beside=training.iteration_id is None,
         )
 
     def compute(self, job: Job, inputs: Training, engines: EngineCache) -> Tuned:
@@ -115,7 +121,7 @@ class Tuning(Handler[Training, Tuned]):
             revision=inputs.revision,
             seed=inputs.seed,
             engine=inputs.engine,
-            config=job.config.training,
+            config=inputs.config,
             owner=f"training run {inputs.training_run_id}",
         )
         recorder = Recorder(self._database, job.claim, inputs.training_run_id)
@@ -168,6 +174,8 @@ class Tuning(Handler[Training, Tuned]):
             )
             .returning(Checkpoint.id)
         ).scalar_one()
+        if outputs.training.beside:
+            return
         checkpoint = session.get_one(Checkpoint, checkpoint_id)
         base = session.get_one(Model, outputs.training.base_model_id)
         student = checkpoint_model(session, job.config, base, checkpoint)
@@ -181,11 +189,28 @@ class Tuning(Handler[Training, Tuned]):
 def record_end(session: Session, iteration_id: int, error: str | None, kind: str | None) -> None:
     """The training run shows what went wrong; the work item carries the same text. Without an error
     it was asked to stop."""
-    session.execute(
-        update(TrainingRun)
-        .where(TrainingRun.iteration_id == iteration_id)
-        .values(state="stopped" if error is None else "failed", error=error, failure_kind=kind)
-    )
+    training = _planned(session, iteration_id)
+    training.state = "stopped" if error is None else "failed"
+    training.error, training.failure_kind = error, kind
+
+
+def _planned(session: Session, iteration_id: int) -> TrainingRun:
+    """What a work item of phase tune is about: the iteration's own training until that is done, then
+    the fine-tuning of its student that was planned last."""
+    own = session.scalars(select(TrainingRun).where(TrainingRun.iteration_id == iteration_id)).one()
+    if own.state != "done":
+        return own
+    return session.scalars(
+        select(TrainingRun)
+        .join(Iteration, Iteration.student_model_id == TrainingRun.base_model_id)
+        .where(
+            Iteration.id == iteration_id,
+            TrainingRun.iteration_id.is_(None),
+            TrainingRun.state != "done",
+        )
+        .order_by((TrainingRun.state == "failed"), TrainingRun.id.desc())
+        .limit(1)
+    ).one()
 
 
 @contextmanager

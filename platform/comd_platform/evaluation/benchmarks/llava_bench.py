@@ -7,12 +7,19 @@ do not carry their category.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
-from comd_platform.evaluation.benchmarks.base import Benchmark, FileReport, QuestionsError
+from comd_platform.evaluation.benchmarks.base import (
+    Benchmark,
+    FileReport,
+    QuestionsError,
+    Result,
+)
 from comd_platform.evaluation.documents import Row, read_rows
+from comd_platform.evaluation.grading import JUDGE
+from comd_platform.evaluation.item import Item
 from comd_platform.evaluation.predictions import PredictionError
 from comd_platform.method.judging import parse_scores
 
@@ -25,6 +32,29 @@ class LlavaBench(Benchmark):
     kind: ClassVar[str] = "llava_bench"
     columns: ClassVar[tuple[str, ...]] = (*CATEGORIES.values(), "Avg")
     decimals: ClassVar[int] = 1
+    metrics: ClassVar[tuple[str, ...]] = (JUDGE,)
+    max_new_tokens: ClassVar[int | None] = 1024
+
+    def read_items(self, path: Path, metric: str = JUDGE) -> Iterator[Item]:
+        """A folder with the questions, GPT-4's answers and (optional) captions of the pictures."""
+        assert metric == JUDGE, "the one way in which these questions are asked"
+        references = {
+            str(row.get("question_id")): row.get("text")
+            for row in read_rows(_only_file(path, "*gpt4_answer*.jsonl", "*answers_gpt4*.jsonl"))
+        }
+        captions = _captions(path)
+        for row in read_rows(_only_file(path, "*question*.jsonl")):
+            key, category = str(row.get("question_id")), str(row.get("category", ""))
+            column, reference = column_of(category), references.get(key)
+            if column is None or not isinstance(reference, str) or "text" not in row:
+                raise QuestionsError(
+                    f"{path}: question {key} lacks its text, a known category ({category!r}) or "
+                    "GPT-4's answer"
+                )
+            image = row.get("image")
+            groups = {"category": column}
+            context = captions.get(str(image))
+            yield Item(key, image, row["text"], (reference,), groups, None, context)
 
     def score_file(self, questions: Path | None, predictions: Path, *, stored: bool) -> FileReport:
         reviews: dict[str, Row] = {}
@@ -51,25 +81,40 @@ class LlavaBench(Benchmark):
         self, pairs: Mapping[str, tuple[float, float]], columns: Mapping[str, str]
     ) -> dict[str, float | None]:
         """100 · mean(candidate) / mean(reference), by category and over all."""
-        found: dict[str, float | None] = {}
-        for column in self.columns:
-            of = [pair for key, pair in pairs.items() if column in ("Avg", columns[key])]
-            reference = sum(pair[0] for pair in of)
-            candidate = sum(pair[1] for pair in of)
-            found[column] = self.percent(candidate, reference)
-        return found
+        return self.report(
+            Result({"category": columns[key]}, candidate, reference)
+            for key, (reference, candidate) in pairs.items()
+        )
 
 
 def read_categories(path: Path) -> dict[str, str]:
     """Question id -> category, from a file of questions or a folder with one."""
-    files = sorted(path.glob("*question*.jsonl")) if path.is_dir() else [path]
-    if len(files) != 1:
-        raise QuestionsError(f"{path} holds no one file like questions.jsonl")
+    file = _only_file(path, "*question*.jsonl") if path.is_dir() else path
     found: dict[str, str] = {}
-    for number, row in enumerate(read_rows(files[0]), start=1):
+    for number, row in enumerate(read_rows(file), start=1):
         if row.get("question_id") is None:
-            raise QuestionsError(f"{files[0]}: question {number} has no question_id")
+            raise QuestionsError(f"{file}: question {number} has no question_id")
         found[str(row["question_id"])] = str(row.get("category", ""))
+    return found
+
+
+def _only_file(folder: Path, *patterns: str) -> Path:
+    files = sorted({file for pattern in patterns for file in folder.glob(pattern)})
+    if len(files) != 1:
+        raise QuestionsError(
+            f"{folder} holds {len(files)} files like {' or '.join(patterns)}, not one",
+            hint="Give the folder of LLaVA-Bench's questions and GPT-4's answers.",
+        )
+    return files[0]
+
+
+def _captions(folder: Path) -> dict[str, str]:
+    """Picture -> what is in it, from context.jsonl (in the wild) or caps_boxes (the test set)."""
+    files = sorted({*folder.glob("context*.jsonl"), *folder.glob("caps*.jsonl")})
+    found: dict[str, str] = {}
+    for row in (row for file in files for row in read_rows(file)):
+        told = row.get("captions", row.get("caption", ""))
+        found[str(row.get("image"))] = "\n".join(told) if isinstance(told, list) else str(told)
     return found
 
 

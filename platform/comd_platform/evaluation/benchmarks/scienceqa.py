@@ -16,6 +16,9 @@ from typing import Any, ClassVar, Final
 from comd_platform.evaluation.benchmarks.base import QuestionsError
 from comd_platform.evaluation.benchmarks.choices import Choice, ChoiceBenchmark
 from comd_platform.evaluation.documents import read_document, read_rows
+from comd_platform.evaluation.grading import LIKELIHOOD, WITH_CHOICES
+from comd_platform.evaluation.item import Item
+from comd_platform.evaluation.letters import LETTERS
 
 _SUBJECTS: Final = {"natural science": "NAT", "social science": "SOC", "language science": "LAN"}
 _PROBLEMS, _SPLITS = "problems.json", "pid_splits.json"
@@ -57,6 +60,29 @@ class ScienceQA(ChoiceBenchmark):
         "G7-12",
         "Avg",
     )
+    metrics: ClassVar[tuple[str, ...]] = WITH_CHOICES
+    temperature: ClassVar[float | None] = 0.5
+    max_new_tokens: ClassVar[int | None] = 1024
+
+    def read_items(self, path: Path, metric: str) -> Iterator[Item]:
+        """QCM prompts, whose answers are to end with "The answer is X."; ranked: without options."""
+        for key, problem in official_problems(path, "test"):
+            columns = _official(key, problem).columns
+            question, _ = qcm_lea(problem)
+            if metric == LIKELIHOOD:
+                question = f"{problem['question']}\nContext: {problem['hint'] or 'N/A'}"
+            yield Item(
+                key,
+                f"{key}/{problem['image']}" if problem["image"] else None,
+                question,
+                (LETTERS[problem["answer"]],),
+                {
+                    "subject": columns[0],
+                    "context": "+".join(columns[1:-1]),
+                    "grade": columns[-1],
+                },
+                tuple(problem["choices"]),
+            )
 
     def read_key(self, questions: Path, split: str = "test") -> dict[str, Choice]:
         """The problems of a split. Raises QuestionsError."""
@@ -73,13 +99,8 @@ def read_problems(path: Path, split: str) -> Iterator[Problem]:
     if official.name.endswith(".jsonl") or not official.is_file():
         yield from _trimmed(folder, official, split)
         return
-    problems = read_document(official)
-    if not isinstance(problems, dict):
-        raise QuestionsError(f"{official} is no mapping from ids to problems")
-    for key in split_ids(folder, split, problems):
-        if key not in problems:
-            raise QuestionsError(f"{official} lacks problem {key} of the split {split}")
-        yield _official(key, problems[key])
+    for key, problem in official_problems(official, split):
+        yield _official(key, problem)
 
 
 def split_ids(folder: Path, split: str, problems: Mapping[str, Any]) -> list[str]:
@@ -94,6 +115,35 @@ def split_ids(folder: Path, split: str, problems: Mapping[str, Any]) -> list[str
     if split not in splits:
         raise QuestionsError(f"{file} has no split {split}", hint=f"Known: {', '.join(splits)}.")
     return [str(key) for key in splits[split]]
+
+
+def official_problems(path: Path, split: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """(id, problem) of a split of the official problems.json. Raises QuestionsError."""
+    file = path / _PROBLEMS if path.is_dir() else path
+    if not file.is_file():
+        raise QuestionsError(
+            f"{path} holds no {_PROBLEMS}",
+            hint="Asking models takes the official problems.json; its trimmed forms only score.",
+        )
+    problems = read_document(file)
+    for key in split_ids(file.parent, split, problems):
+        if key not in problems:
+            raise QuestionsError(f"{file} lacks problem {key} of the split {split}")
+        yield key, problems[key]
+
+
+def qcm_lea(problem: Mapping[str, Any]) -> tuple[str, str]:
+    """(question, answer) as LLaVA words them, QCM-LEA: question, context and options; lecture,
+    explanation and "The answer is X."."""
+    options = " ".join(
+        f"({letter}) {choice}" for letter, choice in zip(LETTERS, problem["choices"], strict=False)
+    )
+    context = str(problem["hint"]).strip() or "N/A"
+    question = f"{problem['question']}\nContext: {context}\nOptions: {options}"
+    told = [str(problem.get(part) or "").strip() for part in ("lecture", "solution")]
+    closing = f"The answer is {LETTERS[problem['answer']]}."
+    answer = " ".join(part for part in (*told, closing) if part)
+    return question.replace("  ", " "), answer.replace("  ", " ")
 
 
 def _official(key: str, problem: Mapping[str, Any]) -> Problem:

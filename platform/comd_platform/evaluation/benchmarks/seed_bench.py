@@ -7,13 +7,17 @@ that begin with v) are left out.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
 from comd_platform.evaluation.benchmarks.base import QuestionsError
 from comd_platform.evaluation.benchmarks.choices import Choice, ChoiceBenchmark
+from comd_platform.evaluation.benchmarks.wording import worded
 from comd_platform.evaluation.documents import read_document
+from comd_platform.evaluation.grading import CHOICE, LIKELIHOOD
+from comd_platform.evaluation.item import Item
+from comd_platform.evaluation.letters import LETTERS
 
 DIMENSIONS: Final = ("SUG", "IY", "IAS", "ILN", "ICG", "SRS", "IIN", "VRG", "TRN")
 """Scene Understanding 1, Instance Identity 2, … Text Recognition 9, in the official numbering."""
@@ -25,6 +29,25 @@ class SeedBench(ChoiceBenchmark):
     kind: ClassVar[str] = "seed_bench"
     columns: ClassVar[tuple[str, ...]] = (*DIMENSIONS, "Avg")
     carries_key: ClassVar[bool] = True
+    metrics: ClassVar[tuple[str, ...]] = (LIKELIHOOD, CHOICE)
+    temperature: ClassVar[float | None] = 0.1
+    max_new_tokens: ClassVar[int | None] = 16
+
+    def read_items(self, path: Path, metric: str) -> Iterator[Item]:
+        """The image questions, ranked by likelihood as the official evaluation does, or by letter."""
+        key = self.read_key(path)
+        for row in read_questions(path):
+            name = str(row["question_id"])
+            if name not in key:
+                continue
+            try:
+                choices = tuple(str(row[option]) for option in _OPTIONS[: key[name].count])
+                question, image = str(row["question"]), str(row["data_id"])
+            except KeyError as error:
+                raise QuestionsError(f"{path}: question {name} has no {error}") from error
+            groups = {"dimension": key[name].columns[0]} if key[name].columns else {}
+            answer = LETTERS[key[name].answer]
+            yield Item(name, image, worded(question, choices, metric), (answer,), groups, choices)
 
     def read_key(self, questions: Path) -> dict[str, Choice]:
         key: dict[str, Choice] = {}

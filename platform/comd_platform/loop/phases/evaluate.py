@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Literal
 
-from sqlalchemy import exists, func, select, update
+from sqlalchemy import ColumnElement, exists, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from comd_platform.evaluation.grading import JUDGE
 from comd_platform.ledger import plan_items
 from comd_platform.loop.context import Context
 from comd_platform.loop.port import Settled
@@ -23,40 +25,45 @@ from comd_platform.tables import (
     Model,
 )
 
-Subject = Literal["teacher", "student"]
+Subject = Literal["teacher", "student", "fine_tuned"]
 
 
 def plan(session: Session, context: Context) -> int:
-    """Work items for what is not scored yet; returns how many answers are wanted."""
+    """Work items for what is not scored yet; returns how many answers or reviews are wanted."""
+    return plan_benchmarks(session, context, context.config.evaluation.benchmarks)
+
+
+def plan_benchmarks(session: Session, context: Context, names: Iterable[str]) -> int:
+    """The same for the benchmarks called `names`.
+
+    Teacher and untuned student always stand beside the iteration's own student, where it has one yet.
+    """
     planned = 0
-    for name in context.config.evaluation.benchmarks:
+    for name in names:
         benchmark = find_benchmark(session, name)
-        planned += _plan_one(session, context, benchmark, "teacher", None, None)
-        planned += _plan_one(session, context, benchmark, "student", None, None)
-        checkpoint = _checkpoint(session, context)
-        planned += _plan_one(
-            session, context, benchmark, "student", checkpoint, context.iteration_id
-        )
+        planned += plan_one(session, context, benchmark, "teacher", None)
+        planned += plan_one(session, context, benchmark, "student", None)
+        if context.student_model_id is not None:
+            checkpoint = _checkpoint(session, context)
+            planned += plan_one(session, context, benchmark, "student", checkpoint)
     return planned
 
 
 def settle(session: Session, _context: Context) -> Settled:
     """Close the evaluations that have a score for every item that was not given up."""
+    given_up = exists().where(
+        Failure.evaluation_id == Evaluation.id,
+        Failure.evaluation_item_id == EvaluationItem.id,
+        Failure.state == "quarantined",
+    )
     session.execute(
         update(Evaluation)
         .where(
             Evaluation.finished_at.is_(None),
             ~exists().where(
                 EvaluationItem.benchmark_id == Evaluation.benchmark_id,
-                ~exists().where(
-                    EvaluationScore.evaluation_id == Evaluation.id,
-                    EvaluationScore.item_id == EvaluationItem.id,
-                ),
-                ~exists().where(
-                    Failure.evaluation_id == Evaluation.id,
-                    Failure.evaluation_item_id == EvaluationItem.id,
-                    Failure.state == "quarantined",
-                ),
+                ~_has_row(EvaluationScore.score.is_not(None)),
+                ~given_up,
             ),
         )
         .values(finished_at=func.now())
@@ -72,65 +79,112 @@ def find_benchmark(session: Session, name: str) -> Benchmark:
         names = session.scalars(select(Benchmark.name).order_by(Benchmark.name)).all()
         raise RunError(
             f"no benchmark named {name!r} (there are: {', '.join(names) or 'none yet'})",
-            hint="Import it: comd import benchmark FILE --images DIR",
+            hint="Import it: comd import benchmark PATH --kind KIND --images DIR",
         )
     return found
 
 
-def _plan_one(
+def plan_one(
     session: Session,
     context: Context,
     benchmark: Benchmark,
     subject: Subject,
     checkpoint: Checkpoint | None,
-    iteration_id: int | None,
 ) -> int:
-    model_id = evaluation_model(session, context.config, subject, checkpoint)
+    """Work items for one model on one benchmark: first its answers, then (where there is one) the
+    judge's reviews of them. Returns how many are wanted now."""
+    role: Literal["teacher", "student"] = "teacher" if subject == "teacher" else "student"
+    model_id = evaluation_model(session, context.config, benchmark, role, checkpoint)
+    evaluation = _evaluation(session, context, benchmark, subject, model_id, checkpoint)
+    if evaluation.finished_at is not None:
+        return 0
+    answers = _wanted(session, context, evaluation, ~_has_row())
+    if answers or evaluation.assessor_id is None:
+        return _plan(session, context, evaluation, role, model_id, answers)
+    reviews = _wanted(session, context, evaluation, _has_row(EvaluationScore.score.is_(None)))
+    return _plan(session, context, evaluation, "assessor", evaluation.assessor_id, reviews)
+
+
+def _evaluation(
+    session: Session,
+    context: Context,
+    benchmark: Benchmark,
+    subject: Subject,
+    model_id: int,
+    checkpoint: Checkpoint | None,
+) -> Evaluation:
+    assessor_id = context.assessor_model_id if benchmark.metric == JUDGE else None
     session.execute(
         insert(Evaluation)
         .values(
             benchmark_id=benchmark.id,
             model_id=model_id,
+            assessor_id=assessor_id,
             subject=subject,
-            iteration_id=iteration_id,
+            iteration_id=context.iteration_id if checkpoint is not None else None,
         )
-        .on_conflict_do_nothing(index_elements=["benchmark_id", "model_id"])
+        .on_conflict_do_nothing(index_elements=["benchmark_id", "model_id", "assessor_id"])
     )
-    evaluation = session.scalars(
+    return session.scalars(
         select(Evaluation).where(
-            Evaluation.benchmark_id == benchmark.id, Evaluation.model_id == model_id
+            Evaluation.benchmark_id == benchmark.id,
+            Evaluation.model_id == model_id,
+            Evaluation.assessor_id.is_not_distinct_from(assessor_id),
         )
     ).one()
-    if evaluation.finished_at is not None:
-        return 0
-    subjects = session.scalars(
-        select(EvaluationItem.id)
-        .where(
-            EvaluationItem.benchmark_id == benchmark.id,
-            ~exists().where(
-                EvaluationScore.evaluation_id == evaluation.id,
-                EvaluationScore.item_id == EvaluationItem.id,
-            ),
-            ~exists().where(
-                Failure.iteration_id == context.iteration_id,
-                Failure.evaluation_id == evaluation.id,
-                Failure.evaluation_item_id == EvaluationItem.id,
-                Failure.state == "quarantined",
-            ),
+
+
+def _wanted(
+    session: Session, context: Context, evaluation: Evaluation, lacking: ColumnElement[bool]
+) -> list[int]:
+    """Ids of the items that lack what is to be planned, and were not given up."""
+    return list(
+        session.scalars(
+            select(EvaluationItem.id)
+            .join(Evaluation, Evaluation.benchmark_id == EvaluationItem.benchmark_id)
+            .where(
+                Evaluation.id == evaluation.id,
+                lacking,
+                ~exists().where(
+                    Failure.iteration_id == context.iteration_id,
+                    Failure.evaluation_id == Evaluation.id,
+                    Failure.evaluation_item_id == EvaluationItem.id,
+                    Failure.state == "quarantined",
+                ),
+            )
+            .order_by(EvaluationItem.key)
         )
-        .order_by(EvaluationItem.key)
-    ).all()
+    )
+
+
+def _has_row(*conditions: ColumnElement[bool]) -> ColumnElement[bool]:
+    """That the evaluation at hand has a row for the item at hand."""
+    return exists().where(
+        EvaluationScore.evaluation_id == Evaluation.id,
+        EvaluationScore.item_id == EvaluationItem.id,
+        *conditions,
+    )
+
+
+def _plan(
+    session: Session,
+    context: Context,
+    evaluation: Evaluation,
+    role: Literal["teacher", "student", "assessor"],
+    model_id: int,
+    item_ids: list[int],
+) -> int:
     plan_items(
         session,
         iteration_id=context.iteration_id,
         phase="evaluate",
-        role=subject,
-        subject_ids=subjects,
-        batch=context.config.role(subject).batch,
+        role=role,
+        subject_ids=item_ids,
+        batch=context.config.role(role).batch,
         model_id=model_id,
         evaluation_id=evaluation.id,
     )
-    return len(subjects)
+    return len(item_ids)
 
 
 def _checkpoint(session: Session, context: Context) -> Checkpoint:
