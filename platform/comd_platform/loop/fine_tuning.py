@@ -56,7 +56,7 @@ def plan_training(session: Session, context: Context, pool_name: str) -> int:
     training = _find_or_make(session, context, pool_name)
     if training.state == "done":
         return 0
-    training.state, training.error = "planned", None
+    training.state, training.error, training.failure_kind = "planned", None, None
     session.add(
         WorkItem(iteration_id=context.iteration_id, phase="tune", role="trainer", subject_ids=[])
     )

@@ -85,9 +85,12 @@ def evaluate(
             "--questions and --stored belong to --from-file",
             hint="A run is asked an imported benchmark: comd import benchmark PATH --kind KIND",
         )
+    elif benchmark.startswith("lmms-eval:"):
+        from comd_workers.cli.evaluate_bridge import evaluate_bridge
+
+        evaluate_bridge(str(run), benchmark, iterations, as_json=as_json)
     else:
-        assert run is not None
-        evaluate_run(run, benchmark, iterations, finetune, workers, as_json=as_json)
+        evaluate_run(str(run), benchmark, iterations, finetune, workers, as_json=as_json)
 
 
 def _score_file(

@@ -1,6 +1,6 @@
 """Benchmarks with choices and judges, and fine-tuning beside the chain of iterations
 
-Revision: 0004, after 0003.
+Revision: 0006, after 0005.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-revision: str = "0004"
-down_revision: str | None = "0003"
+revision: str = "0006"
+down_revision: str | None = "0005"
 branch_labels = None
 depends_on = None
 
@@ -57,8 +57,8 @@ def upgrade() -> None:
         "num_nonnulls(iteration_id, pool_id) = 1",
     )
     _one_of("training_example", "reason", "tuning_pool", "accumulated", "replayed", "fine_tuning")
-    _view("evaluation_summary", "views_0004")
-    op.execute((Path(__file__).parent / "views_0004" / "answered_item.sql").read_text())
+    _view("evaluation_summary", "views_0006")
+    op.execute((Path(__file__).parent / "views_0006" / "answered_item.sql").read_text())
 
 
 def downgrade() -> None:
