@@ -28,6 +28,7 @@ _FLAGGED_BY_DOUBT = {"competitive": False, "uncertainty": True}
 
 def collect(engine: Engine, evidence: Evidence, ended: dict[str, str]) -> dict[str, Any]:
     """Scores by arm, seed, iteration, benchmark and group; pools and training of each iteration."""
+    references = (evidence.arms[0].name, evidence.seeds[0])
     with transaction(engine) as session:
         return {
             "split": evidence.split,
@@ -35,7 +36,9 @@ def collect(engine: Engine, evidence: Evidence, ended: dict[str, str]) -> dict[s
             "arms": [{"name": arm.name, "title": arm.title} for arm in evidence.arms],
             "ended_early": ended,
             "made": _made(),
-            "scores": [row for each in _runs(evidence) for row in _scores(session, *each)],
+            "scores": [
+                row for each in _runs(evidence) for row in _scores(session, *each, references)
+            ],
             "iterations": [row for each in _runs(evidence) for row in _iterations(session, *each)],
             "truth": [row for each in _runs(evidence) for row in _truth(session, *each)],
         }
@@ -73,7 +76,7 @@ def _runs(evidence: Evidence) -> Iterator[tuple[str, str, int, str]]:
 
 
 def _scores(
-    session: Session, run: str, arm: str, seed: int, split: str
+    session: Session, run: str, arm: str, seed: int, split: str, references: tuple[str, int]
 ) -> Iterator[dict[str, Any]]:
     run_id = find_run(session, run).id
     groups: dict[tuple[str, str, int | None], dict[str, float]] = {}
@@ -82,6 +85,9 @@ def _scores(
             values = groups.setdefault((row.benchmark, row.who, row.iteration), {})
             values[f"{label}={row.value}"] = round(row.score, 4)
     for each in run_scores(session, run_id):
+        # Teacher and untuned student are the same in every run.
+        if each.iteration is None and (arm, seed) != references:
+            continue
         found = groups.get((each.benchmark, each.who, each.iteration), {})
         yield {
             "arm": arm,
