@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,8 +15,7 @@ from comd_platform.loop.driver import Driver
 from comd_platform.runs import branch_run, create_run, find_run
 from comd_platform.settings import Settings
 from comd_training.failures import Failure, TrainingFailed
-from comd_training.metrics import Metric
-from comd_workers.tuning import TUNERS, Order, Result
+from comd_workers.tuning import TUNERS, Listener, Order, Result
 
 PICTURES = 8
 SEED_POOL = 2 * PICTURES
@@ -181,11 +179,11 @@ def test_a_training_that_a_twin_is_at_is_waited_for_and_counts_as_no_failure(
     scripted = TUNERS["scripted"]
     met = []
 
-    def held_by_a_twin(order: Order, on_metric: Callable[[Metric], None]) -> Result:
+    def held_by_a_twin(order: Order, listener: Listener) -> Result:
         met.append(order.output)
         if len(met) <= 5:  # more often than an item may fail
             raise TrainingFailed(Failure("busy", f"{order.output} is being trained into", "wait"))
-        return scripted(order, on_metric)
+        return scripted(order, listener)
 
     monkeypatch.setitem(TUNERS, "scripted", held_by_a_twin)
     branch(base, "twin", "training.learning_rate=0.001")

@@ -132,9 +132,9 @@ class Performer:
             self._engines.close()  # what is loaded may be broken
             self._failed(held, error, fatal=True)
         except TrainingFailed as error:
-            if (
-                error.kind == "busy"
-            ):  # elsewhere, for the same item: whoever holds the lease goes on
+            if error.kind == "busy":
+                # Elsewhere, for the same item: whoever holds the lease goes on. Or for a twin, a
+                # branch that trains the very same: its result is taken when it is there.
                 self._put_back(held)
                 return
             if error.kind == "stopped":
