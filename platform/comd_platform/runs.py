@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from sqlalchemy import column, select, table
 from sqlalchemy.orm import Session
 
+from comd_platform.config.differences import differing
 from comd_platform.config.load import parse_config
 from comd_platform.config.run import RunConfig
 from comd_platform.errors import ComdError
@@ -15,6 +16,8 @@ from comd_platform.loop.order import phases_on_a_pool
 from comd_platform.loop.sharing import first_touched
 from comd_platform.models import role_model
 from comd_platform.tables import Iteration, Pool, Run
+
+_ANOTHER_NAME = "Choose another name."
 
 
 class RunError(ComdError):
@@ -29,10 +32,10 @@ def create_run(session: Session, config: RunConfig) -> Run:
     document = config.model_dump(mode="json")
     standing = session.scalar(select(Run).where(Run.name == config.name))
     if standing is not None:
-        if standing.config == document:
+        if run_config(standing) == config:
             return standing
         raise RunError(
-            f"a run named {config.name!r} exists with another config",
+            f"a run named {config.name!r} exists with {_other_settings(standing, config)}",
             hint="Choose another name, or branch: comd run branch",
         )
     pool = _root_pool(session, config.pool)
@@ -64,10 +67,13 @@ def branch_run(
     base_iteration_id = shared.parent_id if again else shared.id
     standing = session.scalar(select(Run).where(Run.name == name))
     if standing is not None:
-        if standing.config == document and standing.base_iteration_id == base_iteration_id:
+        if standing.base_iteration_id != base_iteration_id:
+            raise RunError(f"a run named {name!r} exists on another base", hint=_ANOTHER_NAME)
+        if run_config(standing) == config:
             return standing
         raise RunError(
-            f"a run named {name!r} exists with another config or base", hint="Choose another name."
+            f"a run named {name!r} exists with {_other_settings(standing, config)}",
+            hint=_ANOTHER_NAME,
         )
     if config.pool != base.config["pool"]:
         raise RunError("a branch shares the seed pool of its base; --set pool=… cannot change it")
@@ -121,6 +127,14 @@ def find_run(session: Session, name: str) -> Run:
 def run_config(run: Run) -> RunConfig:
     """The run's config as it was checked when the run was made."""
     return parse_config(run.config, origin=f"the config of run {run.name}")
+
+
+def _other_settings(standing: Run, config: RunConfig) -> str:
+    """How a run's config differs from `config`, in words: the first few settings, both values."""
+    found = differing([standing.config, config.model_dump(mode="json")])
+    told = [f"{key}: {there!r}, not {here!r}" for key, (there, here) in found.items()]
+    more = f" and {len(told) - 4} more" if len(told) > 4 else ""
+    return f"other settings ({'; '.join(told[:4])}{more})"
 
 
 def chain(session: Session, run: Run) -> list[Iteration]:

@@ -26,10 +26,10 @@ def perceptual_hash(image: Image.Image) -> int | None:
 
     Without one are pictures under MIN_SIDE, and those in a mode that Pillow cannot turn to grey.
     """
-    import imagehash  # with SciPy behind it: not for those who only list pictures
-
     if min(image.size) < MIN_SIDE:
         return None
+    import imagehash  # with SciPy behind it: not for those who only list pictures
+
     try:
         bits = imagehash.phash(_opaque(image)).hash
     except ValueError:  # Pillow: "conversion from LAB to L not supported"

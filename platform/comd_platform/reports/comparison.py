@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy.orm import Session
 
-from comd_platform.config.load import parse_config
+from comd_platform.config.differences import differing
 from comd_platform.reports.evaluations import run_scores
 from comd_platform.reports.summary import IterationRow, run_summary
 from comd_platform.runs import find_run
@@ -77,27 +77,9 @@ def compare_runs(session: Session, names: Sequence[str]) -> Comparison:
     return Comparison(tuple(names), differing([run.config for run in runs]), tuple(rows))
 
 
-def differing(configs: Sequence[Mapping[str, Any]]) -> dict[str, tuple[Any, ...]]:
-    """The keys (dotted) whose values are not the same in all configs, name aside; defaults filled in."""
-    flat = [_flat(parse_config(config).model_dump(mode="json")) for config in configs]
-    keys = sorted({key for each in flat for key in each} - {"name"})
-    found = {key: tuple(each.get(key) for each in flat) for key in keys}
-    return {key: values for key, values in found.items() if any(v != values[0] for v in values)}
-
-
 def _held_out(session: Session, run_id: int) -> dict[tuple[str, int], float]:
     return {
         (row.benchmark, row.iteration): row.score
         for row in run_scores(session, run_id)
         if row.iteration is not None
     }
-
-
-def _flat(document: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in document.items():
-        if isinstance(value, Mapping):
-            flat |= _flat(value, f"{prefix}{key}.")
-        else:
-            flat[prefix + key] = value
-    return flat
