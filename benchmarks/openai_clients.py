@@ -176,6 +176,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--requests", type=int, default=1000)
     parser.add_argument("--in-flight", type=int, default=256)
     parser.add_argument("--rounds", type=int, default=3)
+    everyone = ["comd", *PEERS]
+    parser.add_argument("--clients", nargs="+", choices=everyone, default=everyone)
     parser.add_argument("--picture", type=Path, help="a JPEG file that every request shows")
     parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--play", help=argparse.SUPPRESS)
@@ -184,7 +186,7 @@ def arguments() -> argparse.Namespace:
 
 
 def compare(options: argparse.Namespace) -> None:
-    names = ["comd", *PEERS]
+    names = options.clients
     taken: dict[str, list[list[float]]] = {name: [] for name in names}
     again = [sys.executable, __file__]
     again += ["--requests", str(options.requests), "--in-flight", str(options.in_flight)]
@@ -193,11 +195,14 @@ def compare(options: argparse.Namespace) -> None:
     with subprocess.Popen([sys.executable, __file__, "--serve"], stdout=subprocess.PIPE) as server:
         assert server.stdout is not None
         url = f"http://127.0.0.1:{int(server.stdout.readline())}/v1"
-        for turn in range(options.rounds):
-            for name in names[turn % len(names) :] + names[: turn % len(names)]:
-                command = [*again, "--play", name, "--url", url]
-                taken[name].append(json.loads(subprocess.check_output(command)))
-        server.kill()
+        try:
+            for turn in range(options.rounds):
+                first = turn % len(names)
+                for name in names[first:] + names[:first]:
+                    command = [*again, "--play", name, "--url", url]
+                    taken[name].append(json.loads(subprocess.check_output(command)))
+        finally:
+            server.kill()
     print("| client | requests/s | CPU ms a request |\n| --- | --- | --- |")
     for name, rounds in taken.items():
         wall = statistics.median(seconds for seconds, _ in rounds)

@@ -7,6 +7,7 @@ reused exactly when it is equal. What only changes speed or reachability stays o
 
 from __future__ import annotations
 
+import shlex
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
@@ -159,7 +160,7 @@ class VllmConfig(_EngineConfig):
     command: tuple[str, ...] = Field(
         ("vllm",),
         min_length=1,
-        description="What stands before `serve MODEL …`: [/opt/vllm/bin/vllm], say.",
+        description="What stands before `serve MODEL …`: /opt/vllm/bin/vllm, say, or a list of words.",
     )
     revision: str | None = Field(None, description="Branch, tag or commit of a hub id.")
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
@@ -205,6 +206,11 @@ class VllmConfig(_EngineConfig):
         default_factory=dict,
         description="Merged into every request's body last; a null removes the field.",
     )
+
+    @field_validator("command", mode="before")
+    @classmethod
+    def _in_words(cls, value: object) -> object:
+        return tuple(shlex.split(value)) if isinstance(value, str) else value
 
     def identity(self) -> dict[str, Any]:
         return {

@@ -86,6 +86,7 @@ def test_the_engine_field_tells_them_apart() -> None:
         {"engine": "openai", "model": "m", "base_url": "http://me:secret@host/v1"},
         {"engine": "openai", "model": "m", "base_url": "http://host/v1?key=secret"},
         {"engine": "vllm", "model": "m", "command": []},
+        {"engine": "vllm", "model": "m", "command": ""},
         {"engine": "vllm", "model": "m", "gpu_memory_share": 90},
         {"engine": "scripted", "error_rate": 1.5},
     ],
@@ -128,3 +129,10 @@ def test_a_trailing_slash_is_no_other_server() -> None:
     assert OpenAIConfig(model="m", base_url="http://h/v1/") == OpenAIConfig(
         model="m", base_url="http://h/v1"
     )
+
+
+def test_a_command_is_a_line_or_a_list_of_words() -> None:
+    written = VllmConfig.model_validate({"model": "m", "command": "env A=1 '/opt/v llm/bin/vllm'"})
+    assert written.command == ("env", "A=1", "/opt/v llm/bin/vllm")
+    listed = VllmConfig.model_validate({"model": "m", "command": ["/opt/vllm/bin/vllm"]})
+    assert listed.command == ("/opt/vllm/bin/vllm",)
