@@ -78,15 +78,17 @@ def inspect_picture(data: bytes, path: Path, *, decode: bool) -> Picture:
             if decode:
                 image.load()
                 picture = replace(picture, perceptual_hash=perceptual_hash(image))
-    except ImageError:
+    except (
+        ImageError,
+        ImportError,
+        MemoryError,
+    ):  # none of which the picture's bytes are to blame for
         raise
     except UnidentifiedImageError as error:
         known = ", ".join(READ)
         raise ImageError(f"{path} is no picture that comd reads ({known})") from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise ImageError(f"{path} has more than {MAX_PIXELS:,} pixels") from error
-    except MemoryError:
-        raise
     except Exception as error:
         # Pillow's plugins raise almost any error on damaged bytes (OSError, SyntaxError, ValueError,
         # struct.error, zlib.error, IndexError, ...); each of them means the same to the user.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import sys
 import zlib
 from pathlib import Path
 
@@ -200,3 +201,12 @@ def test_a_store_that_cannot_be_written_says_so(tmp_path: Path) -> None:
     with pytest.raises(ImageError, match="cannot keep") as error:
         ImageStore(tmp_path / "file").put(picture(tmp_path / "a.png"))
     assert "COMD_IMAGES" in (error.value.hint or "")
+
+
+def test_a_broken_installation_is_not_told_as_a_damaged_picture(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = picture(tmp_path / "whole.png", (64, 64))
+    monkeypatch.setitem(sys.modules, "imagehash", None)  # as where the package is missing
+    with pytest.raises(ImportError):
+        verify_module.inspect_picture(path.read_bytes(), path, decode=True)
