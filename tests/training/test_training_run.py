@@ -227,7 +227,9 @@ def test_frozen_tensors_in_another_precision_are_put_back(tiny_model: Path, tmp_
     source = tensors(tiny_model)
     rounded = {name: value.to(torch.bfloat16) for name, value in source.items()}  # type: ignore[attr-defined]
     save_file(rounded, tmp_path / "model.safetensors")
-    kept = keep_frozen(tmp_path, tiny_model, ("vision_tower", "multi_modal_projector"))
+    kept = keep_frozen(
+        tmp_path, tiny_model, lambda name: "vision_tower" in name or "multi_modal_projector" in name
+    )
     assert kept > 0
     for name, value in tensors(tmp_path).items():
         frozen = "vision_tower" in name or "multi_modal_projector" in name
@@ -236,7 +238,7 @@ def test_frozen_tensors_in_another_precision_are_put_back(tiny_model: Path, tmp_
     name = next(name for name in source if "vision_tower" in name)
     save_file({**source, name: source[name] + 1}, tmp_path / "model.safetensors")  # type: ignore[operator]
     with pytest.raises(FrozenWeightsChanged, match="vision_tower"):
-        keep_frozen(tmp_path, tiny_model, ("vision_tower",))
+        keep_frozen(tmp_path, tiny_model, lambda name: "vision_tower" in name)
 
 
 @pytest.mark.full

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -21,10 +21,10 @@ class FrozenWeightsChanged(Exception):
     """A weight that was to stay as it is did not: a bug, never a matter of data."""
 
 
-def keep_frozen(saved: Path, source: Path, freeze: Sequence[str]) -> int:
+def keep_frozen(saved: Path, source: Path, is_frozen: Callable[[str], bool]) -> int:
     """Make the frozen tensors in `saved` bit-identical to those in `source`; return their number.
 
-    A tensor is frozen when its name contains one of `freeze`. Where training ran in another
+    `is_frozen` is asked by a tensor's name. Where training ran in another
     precision than the source is stored in, the source's tensor is put back (rounding a vision tower
     once more in each iteration would move it). In the same precision it must be equal already.
     Raises FrozenWeightsChanged where it is not, or where the source has no such tensor.
@@ -33,14 +33,14 @@ def keep_frozen(saved: Path, source: Path, freeze: Sequence[str]) -> int:
     kept = 0
     for path in sorted(saved.glob("*.safetensors")):
         with safe_open(path, framework="pt") as tensors:
-            frozen = [name for name in tensors.keys() if _matches(name, freeze)]  # noqa: SIM118
+            frozen = [name for name in tensors.keys() if is_frozen(name)]  # noqa: SIM118
             restore: dict[str, torch.Tensor] = {}
             for name in frozen:
                 before, after = _read(source, origin, name), tensors.get_tensor(name)
                 if before.dtype != after.dtype:
                     restore[name] = before
                 elif not _same_bits(before, after):
-                    raise FrozenWeightsChanged(f"{name} changed although {list(freeze)} is frozen")
+                    raise FrozenWeightsChanged(f"{name} changed although it is frozen")
         if restore:
             save_file(load_file(path) | restore, path, metadata={"format": "pt"})
         kept += len(frozen)
@@ -70,10 +70,6 @@ def fresh_directory(path: Path) -> Path:
         shutil.rmtree(path)
     path.mkdir(parents=True)
     return path
-
-
-def _matches(name: str, parts: Sequence[str]) -> bool:
-    return any(part in name for part in parts)
 
 
 def _files_of_tensors(model: Path) -> dict[str, Path]:

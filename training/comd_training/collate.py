@@ -12,10 +12,12 @@ import torch
 from PIL import Image
 
 from comd_platform.images import load_upright, stored_file
+from comd_training.captions import render_caption
 from comd_training.examples import Dialogue
 from comd_training.failures import ConfigurationError, TrainingDataError
 from comd_training.kept import Kept
 from comd_training.masking import IGNORED, Rendered, render, token_labels
+from comd_training.spec import Layout
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,8 @@ class Collator:
     """Renders, tokenises, pads right and masks.
 
     processor: of the model, with its chat template; `image_root`: what `Dialogue.image` is relative
-    to; `max_length`: tokens a dialogue, picture included; `stops`: masking.stop_tokens; the
+    to; `max_length`: tokens a dialogue, picture included; `stops`: masking.stop_tokens; `layout`:
+    through the chat template, or as a bare caption (`captions.py`); the
     rest: what is remembered between passes (rendering and decoding cost as much as a small model).
     """
 
@@ -59,6 +62,7 @@ class Collator:
     image_root: Path
     max_length: int
     stops: frozenset[str]
+    layout: Layout = "dialogue"
     rendered: Kept[Rendered] = field(default_factory=lambda: Kept(KEPT_BYTES))
     pictures: Kept[Image.Image] = field(default_factory=lambda: Kept(KEPT_BYTES))
 
@@ -73,7 +77,7 @@ class Collator:
         offsets = encoded.pop("offset_mapping")
         expansions = encoded.pop("text_replacement_offsets", None) or [[] for _ in items]
         input_ids = encoded["input_ids"]
-        stop_ids = frozenset(self.processor.tokenizer.convert_tokens_to_ids(sorted(self.stops)))
+        stop_ids = self._stop_ids()
         labels = []
         for row, item in enumerate(items):
             self._check_expansion(item.dialogue, expansions[row])
@@ -90,9 +94,19 @@ class Collator:
         """`masking.render` with this processor, remembered."""
         return self.rendered.get(
             dialogue,
-            lambda: render(self.processor, dialogue, self.stops),
+            lambda: self._render(dialogue),
             lambda made: RENDERED_BYTES + 4 * len(made.text),
         )
+
+    def _render(self, dialogue: Dialogue) -> Rendered:
+        if self.layout == "caption":
+            return render_caption(self.processor, dialogue)
+        return render(self.processor, dialogue, self.stops)
+
+    def _stop_ids(self) -> frozenset[int] | None:
+        if self.layout == "caption":
+            return None  # nothing is learned after a caption
+        return frozenset(self.processor.tokenizer.convert_tokens_to_ids(sorted(self.stops)))
 
     def _encode(self, dialogues: list[Dialogue], rendered: list[Rendered]) -> dict[str, Any]:
         texts = [r.text for r in rendered]

@@ -102,12 +102,13 @@ def token_labels(
     input_ids: Sequence[int],
     offsets: Sequence[tuple[int, int]],
     expansions: Sequence[dict[str, Any]],
-    stop_ids: frozenset[int],
+    stop_ids: frozenset[int] | None,
 ) -> list[int]:
     """Labels (T,) for a rendered dialogue's tokens (T,): the token itself in an answer, or -100.
 
     offsets: characters [start, end) of each token in the expanded text; empty for added tokens.
     expansions: where image placeholders were replaced (`span` in the rendered text, `new_span`).
+    stop_ids: what every span must end with; None: spans hold an answer and no stop token.
     Raises TrainingDataError naming the instruction whose span does not end with a stop token or
     holds nothing before it: cut off, or tokenised away.
     """
@@ -123,12 +124,12 @@ def token_labels(
             for position in range(_first_after(token_ends, start), len(offsets))
             if offsets[position][0] < end and offsets[position][1] > start
         ]
-        if not answer or input_ids[answer[-1]] not in stop_ids:
+        if stop_ids is not None and (not answer or input_ids[answer[-1]] not in stop_ids):
             raise TrainingDataError(
                 f"instruction {span.instruction_key}: its answer is cut off before the stop token",
                 (span.instruction_key,),
             )
-        if len(answer) < 2:
+        if len(answer) < (1 if stop_ids is None else 2):
             raise TrainingDataError(
                 f"instruction {span.instruction_key}: its answer has no tokens",
                 (span.instruction_key,),

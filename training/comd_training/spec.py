@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 from pathlib import Path
 from typing import Literal, Self
 
@@ -12,7 +13,9 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, m
 
 from comd_platform.config.training import Hyperparameters
 
-__all__ = ["Hyperparameters", "TrainingSpec", "file_sha256"]
+Layout = Literal["dialogue", "caption"]
+
+__all__ = ["Hyperparameters", "Layout", "TrainingSpec", "file_sha256", "training_device"]
 
 
 _NOT_DECISIVE = {
@@ -51,6 +54,11 @@ class TrainingSpec(BaseModel):
     hang_seconds: PositiveFloat | None = Field(
         None, description="End it when no rank has moved for so long (pulse.py)."
     )
+    layout: Layout = Field(
+        "dialogue",
+        description="dialogue: turns through the chat template; caption: picture, caption, newline "
+        "(stage 1).",
+    )
     hyperparameters: Hyperparameters
     trust_remote_code: bool = False
 
@@ -87,6 +95,13 @@ class TrainingSpec(BaseModel):
         told["examples"] = file_sha256(self.examples)
         told["weights"] = _weight_files(Path(self.model))
         return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+
+
+def training_device(wanted: str) -> str:
+    """`auto` without importing torch: a GPU box has NVIDIA's tool on its path."""
+    if wanted != "auto":
+        return wanted
+    return "cuda" if shutil.which("nvidia-smi") else "cpu"
 
 
 def file_sha256(path: Path) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 import torch
 
 from comd_training.failures import ConfigurationError
-from comd_training.spec import TrainingSpec
+from comd_training.spec import Hyperparameters, TrainingSpec
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -75,7 +75,7 @@ def load_processor(spec: TrainingSpec, source: Path) -> Any:
 def load_student(spec: TrainingSpec, source: Path) -> PreTrainedModel:
     """The weights in the training's precision, frozen where asked.
 
-    Raises ConfigurationError where `freeze` names no parameter, or all of them.
+    Raises ConfigurationError where `freeze` or `train_only` fit no parameter, or leave none to train.
     """
     from transformers import AutoModelForImageTextToText
 
@@ -90,7 +90,7 @@ def load_student(spec: TrainingSpec, source: Path) -> PreTrainedModel:
             ),
         )
     _keep_names(model)
-    freeze(model, spec.hyperparameters.freeze)
+    freeze(model, spec.hyperparameters)
     if spec.hyperparameters.gradient_checkpointing:
         model.gradient_checkpointing_enable()
     return model
@@ -108,16 +108,20 @@ def _keep_names(model: PreTrainedModel) -> None:
         model._weight_conversions = used
 
 
-def freeze(model: torch.nn.Module, parts: tuple[str, ...]) -> None:
-    """Parameters whose name contains one of `parts` get no gradient."""
+def freeze(model: torch.nn.Module, asked: Hyperparameters) -> None:
+    """Parameters that are to stay as they are get no gradient.
+
+    Raises ConfigurationError where a part of a name fits no parameter, or nothing is left to train.
+    """
+    setting = "train_only" if asked.train_only else "freeze"
+    parts = asked.train_only or asked.freeze
     unused = set(parts)
     trained = 0
     for name, parameter in model.named_parameters():
-        matching = {part for part in parts if part in name}
-        parameter.requires_grad_(not matching)
-        unused -= matching
-        trained += not matching
+        unused -= {part for part in parts if part in name}
+        parameter.requires_grad_(not asked.frozen(name))
+        trained += parameter.requires_grad
     if unused:
-        raise ConfigurationError(f"freeze names no parameter of this model: {sorted(unused)}")
+        raise ConfigurationError(f"{setting} names no parameter of this model: {sorted(unused)}")
     if not trained:
-        raise ConfigurationError(f"freeze {list(parts)} leaves nothing to train")
+        raise ConfigurationError(f"{setting} {list(parts)} leaves nothing to train")

@@ -166,7 +166,7 @@ def _trainer(
 
     asked = spec.hyperparameters
     stops = stop_tokens(processor.tokenizer, getattr(model, "generation_config", None))
-    collator = Collator(processor, spec.image_root, asked.max_length, stops)
+    collator = Collator(processor, spec.image_root, asked.max_length, stops, spec.layout)
     check_dialogues(dialogues, collator)
     writer = MetricWriter(spec.output / "metrics.jsonl")
     return StudentTrainer(
@@ -203,7 +203,7 @@ def _save(spec: TrainingSpec, source: Path, trainer: StudentTrainer) -> Training
     (unfinished / "training_args.bin").unlink(missing_ok=True)
     frozen = 0
     if has_safetensors(source):
-        frozen = keep_frozen(unfinished, source, spec.hyperparameters.freeze)
+        frozen = keep_frozen(unfinished, source, spec.hyperparameters.frozen)
     result = TrainingResult(
         checkpoint=spec.checkpoint,
         steps=trainer.state.global_step,

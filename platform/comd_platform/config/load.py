@@ -19,6 +19,13 @@ class ConfigError(ComdError):
 
 def load_config(path: Path, overrides: Iterable[str] = ()) -> RunConfig:
     """Read a run config; paths in it count from the file's folder. Raises ConfigError."""
+    document = read_document(path)
+    base = path.parent.absolute()
+    return parse_config(_resolve_paths(document, base), overrides, origin=str(path))
+
+
+def read_document(path: Path) -> dict[str, Any]:
+    """A YAML file's mapping. Raises ConfigError where it cannot be read, or holds something else."""
     try:
         document = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -29,8 +36,7 @@ def load_config(path: Path, overrides: Iterable[str] = ()) -> RunConfig:
         raise ConfigError(
             f"{path} holds no mapping at its top", hint="See examples/ for run configs."
         )
-    base = path.parent.absolute()
-    return parse_config(_resolve_paths(document, base), overrides, origin=str(path))
+    return document
 
 
 def parse_config(
@@ -41,14 +47,19 @@ def parse_config(
     try:
         return RunConfig.model_validate(merged)
     except ValidationError as error:
-        lines = [
-            f"  {'.'.join(str(part) for part in problem['loc']) or 'config'}: {problem['msg']}"
-            for problem in error.errors()
-        ]
         raise ConfigError(
-            f"{origin} is not a run config:\n" + "\n".join(lines),
+            refusal(error, f"{origin} is not a run config"),
             hint="comd config show lists every key with its default.",
         ) from error
+
+
+def refusal(error: ValidationError, what: str) -> str:
+    """`what`, and under it a line for each value that cannot be."""
+    lines = [
+        f"  {'.'.join(str(part) for part in problem['loc']) or 'config'}: {problem['msg']}"
+        for problem in error.errors()
+    ]
+    return f"{what}:\n" + "\n".join(lines)
 
 
 def with_overrides(document: Mapping[str, Any], overrides: Iterable[str]) -> dict[str, Any]:

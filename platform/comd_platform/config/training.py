@@ -44,6 +44,11 @@ class Hyperparameters(BaseModel):
         ("vision_tower",),
         description="Parameters whose name contains one of these stay as they are.",
     )
+    train_only: tuple[str, ...] = Field(
+        (),
+        description="When given, only parameters whose name contains one of these are trained, and "
+        "`freeze` is not read: stage 1 trains the projector alone.",
+    )
     chat_template: str | None = Field(
         None,
         description="Replaces the processor's chat template: a name shipped with comd_training "
@@ -58,6 +63,12 @@ class Hyperparameters(BaseModel):
                 f"micro_batch_size {self.micro_batch_size}"
             )
         return self
+
+    def frozen(self, name: str) -> bool:
+        """Whether the parameter of this name stays as it is."""
+        if self.train_only:
+            return not any(part in name for part in self.train_only)
+        return any(part in name for part in self.freeze)
 
     def accumulation(self, processes: int) -> tuple[int, int]:
         """(micro batch, accumulation steps) with which `processes` ranks make up `batch_size`.

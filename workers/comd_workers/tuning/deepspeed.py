@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
-
 from comd_platform.config.engines import HfConfig, VllmConfig
-from comd_training.spec import TrainingSpec
+from comd_training.spec import TrainingSpec, training_device
 from comd_training.supervise import run_training
 from comd_workers.tuning.order import Listener, Order, Result
 
@@ -23,7 +21,7 @@ def tune(order: Order, listener: Listener) -> Result:
         revision=order.revision,
         output=order.output,
         seed=order.seed,
-        device=_device(order.config.device),
+        device=training_device(order.config.device),
         processes=order.config.processes,
         threads=order.config.threads,
         save_every_seconds=order.config.save_every_seconds,
@@ -42,10 +40,3 @@ def tune(order: Order, listener: Listener) -> Result:
         owner=order.owner,
     )
     return Result(result.checkpoint, result.steps, result.weights_sha256)
-
-
-def _device(wanted: str) -> str:
-    """`auto` without importing torch in the worker: a GPU box has NVIDIA's tool on its path."""
-    if wanted != "auto":
-        return wanted
-    return "cuda" if shutil.which("nvidia-smi") else "cpu"
