@@ -11,6 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from comd_platform.config.bootstrap import BootstrapConfig
 from comd_platform.config.engines import EngineConfig
 from comd_platform.config.run import Role, RunConfig, SamplingConfig
 from comd_platform.evaluation.benchmarks import BENCHMARKS
@@ -29,6 +30,15 @@ def role_model(
     prompt = load_prompt(role, section.prompt)
     return ensure_model(
         session, config.engine(role), section.sampling, prompt, section.system, checkpoint
+    )
+
+
+def bootstrap_model(session: Session, config: RunConfig, bootstrap: BootstrapConfig) -> int:
+    """The augmentor's model row with the prompt that asks for first questions."""
+    section = config.augmentor
+    prompt = load_prompt("augmentor", bootstrap.prompt, shipped="bootstrap")
+    return ensure_model(
+        session, config.engine("augmentor"), section.sampling, prompt, section.system
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from sqlalchemy import column, select, table
+from sqlalchemy import column, exists, select, table
 from sqlalchemy.orm import Session
 
 from comd_platform.config.differences import differing
@@ -14,8 +14,8 @@ from comd_platform.errors import ComdError
 from comd_platform.importers import missing_images
 from comd_platform.loop.order import phases_on_a_pool
 from comd_platform.loop.sharing import first_touched
-from comd_platform.models import role_model
-from comd_platform.tables import Iteration, Pool, Run
+from comd_platform.models import bootstrap_model, role_model
+from comd_platform.tables import Iteration, Pool, PoolImage, Run
 
 _ANOTHER_NAME = "Choose another name."
 
@@ -38,7 +38,7 @@ def create_run(session: Session, config: RunConfig) -> Run:
             f"a run named {config.name!r} exists with {_other_settings(standing, config)}",
             hint="Choose another name, or branch: comd run branch",
         )
-    pool = _root_pool(session, config.pool)
+    pool = _root_pool(session, config)
     run = Run(name=config.name, seed=config.seed, pool_id=pool.id, config=document)
     session.add(run)
     session.flush()
@@ -77,6 +77,8 @@ def branch_run(
         )
     if config.pool != base.config["pool"]:
         raise RunError("a branch shares the seed pool of its base; --set pool=… cannot change it")
+    if config.bootstrap != run_config(base).bootstrap:
+        raise RunError("a branch shares the seed pool of its base, and so how that was written")
     run = Run(
         name=name,
         seed=config.seed,
@@ -107,7 +109,9 @@ def begin_iteration(
         phase=phase,
         teacher_model_id=role_model(session, config, "teacher"),
         assessor_model_id=role_model(session, config, "assessor"),
-        augmentor_model_id=role_model(session, config, "augmentor"),
+        augmentor_model_id=bootstrap_model(session, config, config.bootstrap)
+        if number == 1 and config.bootstrap is not None
+        else role_model(session, config, "augmentor"),
     )
     session.add(iteration)
     session.flush()
@@ -150,7 +154,8 @@ def chain(session: Session, run: Run) -> list[Iteration]:
     )
 
 
-def _root_pool(session: Session, name: str) -> Pool:
+def _root_pool(session: Session, config: RunConfig) -> Pool:
+    name = config.pool
     pool = session.scalar(select(Pool).where(Pool.name == name))
     if pool is None:
         names = session.scalars(select(Pool.name).where(Pool.name.is_not(None))).all()
@@ -159,6 +164,7 @@ def _root_pool(session: Session, name: str) -> Pool:
             f"no pool named {name!r} (there are: {known})",
             hint="Import one: comd import llava FILE --images DIR",
         )
+    _require_kind(session, pool, config)
     waiting = missing_images(session, pool.id)
     if waiting.images:
         raise RunError(
@@ -166,3 +172,19 @@ def _root_pool(session: Session, name: str) -> Pool:
             hint="Bring them: comd import images DIR",
         )
     return pool
+
+
+def _require_kind(session: Session, pool: Pool, config: RunConfig) -> None:
+    """A pool of pictures needs `bootstrap`, one of instructions has no use for it."""
+    pictures = session.scalar(select(exists().where(PoolImage.pool_id == pool.id)))
+    if pictures and config.bootstrap is None:
+        raise RunError(
+            f"pool {pool.name!r} holds pictures and no instructions",
+            hint="Let the augmentor write them: bootstrap: {} in the config "
+            "(examples/images-only.yaml).",
+        )
+    if config.bootstrap is not None and not pictures:
+        raise RunError(
+            f"pool {pool.name!r} holds instructions, so there is nothing to bootstrap",
+            hint="Drop `bootstrap`, or name a pool of pictures: comd import images-folder DIR",
+        )

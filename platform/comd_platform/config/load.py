@@ -93,7 +93,7 @@ def _copy(value: Any) -> Any:
 def _resolve_paths(document: dict[str, Any], base: Path) -> dict[str, Any]:
     """Prompt files, and model directories written as ./x or ../x, relative to the config file."""
     result: dict[str, Any] = _copy(document)
-    for role in ("teacher", "student", "assessor", "augmentor"):
+    for role in ("teacher", "student", "assessor", "augmentor", "bootstrap"):
         section = result.get(role)
         if not isinstance(section, dict):
             continue

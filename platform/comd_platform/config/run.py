@@ -17,6 +17,7 @@ from pydantic import (
     model_validator,
 )
 
+from comd_platform.config.bootstrap import BootstrapConfig
 from comd_platform.config.decontamination import DecontaminationConfig
 from comd_platform.config.engines import EngineConfig, HfConfig, Share
 from comd_platform.config.training import Hyperparameters
@@ -199,6 +200,9 @@ class RunConfig(_Section):
     augmentor: RoleConfig = RoleConfig()
     method: MethodConfig = MethodConfig()
     pools: PoolConfig = PoolConfig()
+    bootstrap: BootstrapConfig | None = Field(
+        None, description="For a pool of pictures alone: the augmentor writes the seed set."
+    )
     training: TrainingConfig = TrainingConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
     decontamination: DecontaminationConfig = DecontaminationConfig()
@@ -216,6 +220,10 @@ class RunConfig(_Section):
     def decontaminates(self) -> bool:
         """Whether instructions are compared with benchmarks: where there are some, and unless off."""
         return self.decontamination.mode != "off" and bool(self.evaluation.benchmarks)
+
+    def bootstraps(self, number: int) -> bool:
+        """Whether iteration `number` begins with pictures alone."""
+        return number == 1 and self.bootstrap is not None
 
     def role(self, name: Role) -> RoleConfig:
         """A role's section."""

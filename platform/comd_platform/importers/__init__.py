@@ -7,6 +7,7 @@ from comd_platform.importers.late_images import (
     import_images,
     missing_images,
 )
+from comd_platform.importers.pictures import PicturesReport, import_pictures
 from comd_platform.importers.records import ImportFailed
 from comd_platform.importers.registry import FORMATS, Format
 
@@ -17,7 +18,9 @@ __all__ = [
     "ImportFailed",
     "ImportReport",
     "Missing",
+    "PicturesReport",
     "import_file",
     "import_images",
+    "import_pictures",
     "missing_images",
 ]

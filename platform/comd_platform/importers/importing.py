@@ -7,8 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import Engine, text
-from sqlalchemy.orm import Session
+from sqlalchemy import Engine
 
 from comd_platform.db.engine import transaction
 from comd_platform.images.store import ImageStore
@@ -16,6 +15,7 @@ from comd_platform.importers.embedded import EmbeddedPictures
 from comd_platform.importers.insertion import insert_staged
 from comd_platform.importers.records import ImportFailed
 from comd_platform.importers.registry import find_format
+from comd_platform.importers.root_pools import open_pool, pool_name, require_unused
 from comd_platform.importers.skipped import Refusals
 from comd_platform.importers.staging import stage_pictures, stage_records
 from comd_platform.settings import Settings
@@ -72,7 +72,7 @@ def import_file(
     started = time.monotonic()
     reader = find_format(format).read
     _require_directory(images)
-    name = _pool_name(path, pool)
+    name = pool_name(path, pool)
     tell = on_progress or _quiet
     with (
         Refusals(path, skip=skip_bad) as refusals,
@@ -80,7 +80,7 @@ def import_file(
         transaction(engine) as session,
     ):
         size = _size(path)
-        pool_id = _open_pool(session, name, {"format": format, "file": path.name})
+        pool_id = open_pool(session, name, {"format": format, "file": path.name})
         records = stage_records(
             session,
             path,
@@ -106,7 +106,8 @@ def import_file(
         )
         inserted = insert_staged(session, pool_id)
         if inserted.new > 0:
-            _require_unused(session, pool_id, name, path, inserted.new)
+            adding = f"{path} would add {inserted.new:,} instructions"
+            require_unused(session, pool_id, name, adding)
         elif inserted.turns == 0:
             raise ImportFailed(f"no record of {path} could be used", hint=_see(refusals))
     return ImportReport(
@@ -150,50 +151,3 @@ def _size(path: Path) -> int:
 def _require_directory(images: Path | None) -> None:
     if images is not None and not images.is_dir():
         raise ImportFailed(f"{images}, named for the pictures, is no directory")
-
-
-def _pool_name(path: Path, pool: str | None) -> str:
-    name = path.stem if pool is None else pool
-    if not name or not name.isprintable() or name != name.strip():
-        raise ImportFailed(
-            f"{name!a} cannot be a pool's name", hint="--pool NAME gives it another one."
-        )
-    return name
-
-
-def _open_pool(session: Session, name: str, config: dict[str, str]) -> int:
-    """The root pool called `name`, made when it is new, locked until the transaction ends."""
-    session.execute(
-        text(
-            "INSERT INTO pool (name, origin, config) VALUES"
-            " (:name, 'import', jsonb_build_object('format', CAST(:format AS text),"
-            " 'file', CAST(:file AS text))) ON CONFLICT (name) DO NOTHING"
-        ),
-        {"name": name, **config},
-    )
-    # FOR UPDATE also waits for a run that is just being created on the pool, and makes it wait.
-    pool_id, origin = session.execute(
-        text("SELECT id, origin FROM pool WHERE name = :name FOR UPDATE"), {"name": name}
-    ).one()
-    if origin != "import":
-        raise ImportFailed(
-            f"the pool {name!r} came from {origin}, not from an import",
-            hint="--pool NAME gives the new pool another name.",
-        )
-    return int(pool_id)
-
-
-def _require_unused(session: Session, pool_id: int, name: str, path: Path, new: int) -> None:
-    used = session.scalar(
-        text(
-            "SELECT EXISTS (SELECT FROM run WHERE pool_id = :pool)"
-            " OR EXISTS (SELECT FROM iteration WHERE pool_id = :pool)"
-            " OR EXISTS (SELECT FROM pool WHERE parent_id = :pool)"
-        ),
-        {"pool": pool_id},
-    )
-    if used:
-        raise ImportFailed(
-            f"{path} would add {new:,} instructions to the pool {name!r}, which a run has used",
-            hint="A pool that was used does not change: --pool NAME imports into a new one.",
-        )

@@ -6,6 +6,7 @@ from sqlalchemy import insert
 from sqlalchemy.orm import Session
 
 from comd_platform.config.run import RunConfig
+from comd_platform.loop.bootstrap import first_pool
 from comd_platform.loop.order import phases_of
 from comd_platform.loop.sources import choose_sources
 from comd_platform.runs import begin_iteration, chain, run_config
@@ -23,7 +24,12 @@ def next_iteration(session: Session, run: Run) -> Iteration:
     config = run_config(run)
     parent = done[-1] if done else None
     number = parent.number + 1 if parent else 1
-    pool_id = _next_pool(session, run, config, parent, number) if parent else run.pool_id
+    if parent is not None:
+        pool_id = _next_pool(session, run, config, parent, number)
+    elif config.bootstrap is not None:
+        pool_id = first_pool(session, run, config.bootstrap)
+    else:
+        pool_id = run.pool_id
     return begin_iteration(
         session,
         run,
@@ -38,7 +44,7 @@ def _next_pool(
     session: Session, run: Run, config: RunConfig, parent: Iteration, number: int
 ) -> int:
     if config.method.measure.select is None:
-        return run.pool_id
+        return chain(session, run)[0].pool_id
     chosen = choose_sources(session, config, parent, number)
     pool = Pool(parent_id=parent.pool_id, origin="augmentation", source_iteration_id=parent.id)
     pool.config = config.method.model_dump(mode="json")

@@ -11,7 +11,8 @@ GROWING = ("augment", "accept")
 def phases_of(config: RunConfig, number: int) -> tuple[str, ...]:
     """The phases of one iteration, in order: what the selection measure does not read is not done."""
     method = config.method
-    before = GROWING if number > 1 and method.measure.select else ()
+    grows = config.bootstraps(number) or (number > 1 and method.measure.select)
+    before = GROWING if grows else ()
     if config.decontaminates:
         before = (*before, "decontaminate")
     last = number >= config.iterations and not method.assess_last

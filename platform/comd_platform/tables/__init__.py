@@ -4,7 +4,7 @@ from comd_platform.tables.assessment import Assessment, Judgement
 from comd_platform.tables.augmentation import Augmentation, Selection
 from comd_platform.tables.base import Base
 from comd_platform.tables.contamination import Contamination
-from comd_platform.tables.data import Image, Instruction, Pool
+from comd_platform.tables.data import Image, Instruction, Pool, PoolImage
 from comd_platform.tables.evaluation import (
     Benchmark,
     Evaluation,
@@ -40,6 +40,7 @@ __all__ = [
     "Judgement",
     "Model",
     "Pool",
+    "PoolImage",
     "Prompt",
     "Run",
     "Selection",

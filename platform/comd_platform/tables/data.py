@@ -74,6 +74,16 @@ class Pool(Base):
     created_at: Mapped[CreatedAt]
 
 
+class PoolImage(Base):
+    """A picture of a pool that was imported as pictures: an images-only run asks about each."""
+
+    __tablename__ = "pool_image"
+    __table_args__ = (Index("ix_pool_image_image_id", "image_id"),)
+
+    pool_id: Mapped[int] = mapped_column(ForeignKey("pool.id"), primary_key=True)
+    image_id: Mapped[int] = mapped_column(ForeignKey("image.id"), primary_key=True)
+
+
 class Instruction(Base):
     """One question about one picture (or about none). It never carries the answer.
 

@@ -21,8 +21,8 @@ PHASES = (
     "judge",
     "assess",
 )
-"""In order; the first iteration has neither augment nor accept, a run without benchmarks no
-decontaminate."""
+"""In order; a first iteration has augment and accept only where it begins with pictures alone, a run
+without benchmarks no decontaminate."""
 
 
 class Run(Base):

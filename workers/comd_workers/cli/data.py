@@ -63,6 +63,11 @@ import_app = typer.Typer(
 )
 
 
+SkipBad = Annotated[
+    bool, typer.Option("--skip-bad", help="Leave bad records out, with a report beside the file.")
+]
+
+
 def _importer(format: str) -> Callable[..., None]:
     """The command for one format; all of them take the same options."""
 
@@ -81,12 +86,7 @@ def _importer(format: str) -> Callable[..., None]:
         text_only: Annotated[
             bool, typer.Option("--text-only", help="Take records without a picture too.")
         ] = False,
-        skip_bad: Annotated[
-            bool,
-            typer.Option(
-                "--skip-bad", help="Leave bad records out, with a report beside the file."
-            ),
-        ] = False,
+        skip_bad: SkipBad = False,
         link: Link = False,
         as_json: AsJson = False,
     ) -> None:
@@ -151,6 +151,48 @@ for _format, (_reads, _example) in FORMATS.items():
             f"comd import {_example} --images-later --skip-bad   # the pictures come later",
         ),
     )(_importer(_format))
+
+
+@import_app.command(
+    "images-folder",
+    epilog=examples(
+        "comd import images-folder photographs/",
+        "comd import images-folder photographs/ --pool holiday --skip-bad",
+    ),
+)
+def import_images_folder(
+    directory: Annotated[Path, typer.Argument(help="Folder of pictures, subfolders included.")],
+    pool: Annotated[
+        str | None, typer.Option("--pool", help="The pool's name; none: the folder's.")
+    ] = None,
+    skip_bad: SkipBad = False,
+    link: Link = False,
+    as_json: AsJson = False,
+) -> None:
+    """Import pictures without instructions: the augmentor writes those when the run begins."""
+    from comd_platform.importers import import_pictures
+    from comd_workers.cli.stages import StageBars
+
+    with database() as (engine, settings), StageBars() as bars:
+        report = import_pictures(
+            engine,
+            settings,
+            directory,
+            pool=pool,
+            skip_bad=skip_bad,
+            link=link,
+            on_progress=lambda done, total: bars("pictures", done, total),
+        )
+    if as_json:
+        print_json(report)
+        return
+    typer.echo(
+        f"pool {report.pool}: {report.new:,} new pictures, {report.known:,} known, "
+        f"{report.duplicates:,} duplicates, from {report.files:,} files"
+    )
+    if report.skipped:
+        typer.echo(f"{report.skipped:,} pictures skipped, listed in {report.skip_report}")
+    typer.echo(f"ask about them: a run config with pool: {report.pool} and bootstrap: {{}}")
 
 
 @import_app.command("images", epilog=examples("comd import images pictures/"))

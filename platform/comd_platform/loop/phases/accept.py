@@ -20,6 +20,7 @@ from comd_platform.loop.context import Context, cache_pool_ids
 from comd_platform.loop.port import Settled
 from comd_platform.method.diversity import DiversityIndex, TextOnlyIndex, Verdict, accept
 from comd_platform.method.seeds import rank_key
+from comd_platform.runs import RunError
 from comd_platform.tables import Augmentation, Instruction, Selection
 
 OVER_BUDGET = "over budget"
@@ -52,6 +53,11 @@ def settle(session: Session, context: Context) -> Settled:
     total = session.scalar(
         select(func.count()).select_from(Instruction).where(Instruction.pool_id == context.pool_id)
     )
+    if not total and context.config.bootstraps(context.number):
+        raise RunError(
+            f"the augmentor wrote no usable first question, in {len(candidates)} replies",
+            hint='comd sql "SELECT reason, raw FROM augmentation" shows them; see bootstrap.prompt.',
+        )
     if not total or total < context.config.method.minimum_pool:
         raise StudentCaughtUp(
             f"iteration {context.number}: {total} of {len(candidates)} candidates are new, fewer than "
@@ -95,7 +101,9 @@ def _candidates(session: Session, context: Context) -> Sequence[_Source]:
 
 def _walk(session: Session, context: Context, candidates: Sequence[_Source]) -> list[_Walked]:
     indices = _indices(session, context, {row.image_id for row in candidates})
-    left = context.config.method.max_new
+    # The seed set is what its requests give; only later pools are held to a budget.
+    first = context.config.bootstraps(context.number)
+    left = None if first else context.config.method.max_new
     walked: list[_Walked] = []
     for row in candidates:
         key = child_key(row.key, row.text)

@@ -88,10 +88,13 @@ class Prompt:
             raise PromptError(f"{self.name}: {type(error).__name__}: {error}") from error
 
 
-def load_prompt(role: Role, override: Path | str | None = None) -> Prompt:
+def load_prompt(
+    role: Role, override: Path | str | None = None, *, shipped: str | None = None
+) -> Prompt:
     """Return the prompt of `role`: comd's own, or the user's.
 
-    `override` is the path of a template file (`Path`) or a template's text (`str`).
+    `override` is the path of a template file (`Path`) or a template's text (`str`). comd's own is
+    called after the role, or `shipped` (bootstrap: the augmentor's, for first questions).
 
     Raises:
         PromptError: if the file cannot be read as UTF-8, or the template is not one for this role.
@@ -103,8 +106,9 @@ def load_prompt(role: Role, override: Path | str | None = None) -> Prompt:
             return Prompt(role, override.read_text(encoding="utf-8"), name=str(override))
         except (OSError, UnicodeDecodeError) as error:
             raise PromptError(f"{override}: cannot read the {role} template: {error}") from error
-    own = resources.files("comd_platform.method.prompts").joinpath(f"{role}.j2")
-    return Prompt(role, own.read_text(encoding="utf-8"), name=f"{role}.j2")
+    name = f"{shipped or role}.j2"
+    own = resources.files("comd_platform.method.prompts").joinpath(name)
+    return Prompt(role, own.read_text(encoding="utf-8"), name=name)
 
 
 @cache
