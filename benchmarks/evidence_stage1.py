@@ -236,7 +236,8 @@ def write_page() -> None:
         "benchmarks. The same question on [tinyworld](tinyworld.md): the student's projector is "
         "initialised anew, as torch does it; one arm goes into the loop like that, the other after "
         f"`comd pretrain train` on {results[1]['stage1']['pairs']:,} captions (who, colour, place, "
-        "time) of pictures that the loop does not see. Language model and tower are the shipped ones in both.",
+        "time) of pictures that the loop does not see. Language model and tower are the shipped ones in "
+        "both.",
         "",
         f"Accuracy on held-out questions (split `test-evidence`), mean ± standard error over "
         f"{len(seeds)} seeds, by iteration of the competitive loop:",

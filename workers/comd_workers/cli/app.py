@@ -18,6 +18,7 @@ from comd_workers.cli import (
     data,
     database,
     demo,
+    doctor,
     evaluate,
     inspect,
     lineage,
@@ -189,7 +190,16 @@ app.command(
     rich_help_panel=LOOK,
     epilog=examples("comd dashboard", "comd dashboard --port 8600 --address 0.0.0.0"),
 )(inspect.dashboard)
+config.app.command(
+    "check",
+    epilog=examples("comd config check my.yaml", "comd config check examples/*.yaml --json"),
+)(doctor.check)
 app.add_typer(config.app, name="config", rich_help_panel=ADMIN)
+app.command(
+    "doctor",
+    rich_help_panel=ADMIN,
+    epilog=examples("comd doctor", "comd doctor my.yaml", "comd doctor --json"),
+)(doctor.doctor)
 app.add_typer(database.app, name="db", rich_help_panel=ADMIN)
 
 

@@ -1,0 +1,1 @@
+"""What can be known before a run begins: of a config, and of a machine."""
