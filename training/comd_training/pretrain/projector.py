@@ -19,6 +19,7 @@ from comd_training.pretrain.pairs import BadPair, Pair, read_pairs
 from comd_training.spec import TrainingSpec, training_device
 
 SHOWN = 3
+SAVE_EVERY = 600.0  # seconds: what a killed training loses at most
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,7 @@ def projector_spec(config: Stage1Config, model: str, prepared: Prepared, out: Pa
         seed=config.seed,
         device=training_device(config.device),
         processes=config.processes,
+        save_every_seconds=SAVE_EVERY,
         layout="caption",
         hyperparameters=config.training,
     )
