@@ -82,6 +82,6 @@ def _by_iteration(session: Session, run: str) -> dict[int, dict[str, float]]:
         if row.iteration in found and row.student_score is not None:
             found[row.iteration][JUDGED] = row.student_score
     for score in run_scores(session, run_id):
-        if score.iteration in found:
+        if score.iteration in found and score.who == "student":
             found[score.iteration][score.benchmark] = score.score
     return found

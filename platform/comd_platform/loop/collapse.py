@@ -43,7 +43,7 @@ def _held_out(session: Session, iteration: Iteration) -> float | None:
     ratios = [
         row.score / teacher[row.benchmark]
         for row in scores
-        if row.iteration == iteration.number and teacher.get(row.benchmark)
+        if row.iteration == iteration.number and row.who == "student" and teacher.get(row.benchmark)
     ]
     return min(ratios, default=None)
 

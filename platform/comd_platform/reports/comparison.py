@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy.orm import Session
 
 from comd_platform.config.differences import differing
-from comd_platform.reports.evaluations import run_scores
+from comd_platform.evaluation.statistics import Comparison
+from comd_platform.reports.evaluations import item_scores, run_scores
 from comd_platform.reports.summary import IterationRow, run_summary
+from comd_platform.reports.verdicts import compare_items
 from comd_platform.runs import find_run
+from comd_platform.tables import Run
 
 Value = float | int | None
 
@@ -30,12 +33,24 @@ class Measured:
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
-    """`settings`: config keys in which the runs differ, each with its value in every run."""
+class Tested:
+    """A run's student against the leftmost run's, on the same items of a benchmark."""
+
+    benchmark: str
+    iteration: int
+    run: str
+    result: Comparison
+
+
+@dataclass(frozen=True, slots=True)
+class SideBySide:
+    """`settings`: config keys in which the runs differ, each with its value in every run. `tests`: after
+    the last iteration that all runs have been scored in."""
 
     runs: tuple[str, ...]
     settings: dict[str, tuple[Any, ...]]
     rows: tuple[Measured, ...]
+    tests: tuple[Tested, ...]
 
 
 _MEASURES: dict[str, Callable[[IterationRow], Value]] = {
@@ -52,7 +67,7 @@ _MEASURES: dict[str, Callable[[IterationRow], Value]] = {
 }
 
 
-def compare_runs(session: Session, names: Sequence[str]) -> Comparison:
+def compare_runs(session: Session, names: Sequence[str]) -> SideBySide:
     """The runs by name, the first of them the baseline. Raises RunError for an unknown one."""
     runs = [find_run(session, name) for name in names]
     summaries = [{row.iteration: row for row in run_summary(session, run.id)} for run in runs]
@@ -74,12 +89,38 @@ def compare_runs(session: Session, names: Sequence[str]) -> Comparison:
             for name, values in measured.items()
             if any(value is not None for value in values)
         ]
-    return Comparison(tuple(names), differing([run.config for run in runs]), tuple(rows))
+    benchmarks = sorted({name for scores in held_out for name, _ in scores})
+    tests = [test for name in benchmarks for test in _tests(session, runs, held_out, name)]
+    settings = differing([run.config for run in runs])
+    return SideBySide(tuple(names), settings, tuple(rows), tuple(tests))
+
+
+def _tests(
+    session: Session,
+    runs: Sequence[Run],
+    held_out: Sequence[Mapping[tuple[str, int], float]],
+    benchmark: str,
+) -> Iterator[Tested]:
+    scored = [{number for name, number in scores if name == benchmark} for scores in held_out]
+    common = set.intersection(*scored)
+    if not common:
+        return
+    last = max(common)
+    students = [
+        [
+            row
+            for row in item_scores(session, run.id, benchmark)
+            if (row.who, row.iteration) == ("student", last)
+        ]
+        for run in runs
+    ]
+    for run, student in zip(runs[1:], students[1:], strict=True):
+        yield Tested(benchmark, last, run.name, compare_items(student, students[0]))
 
 
 def _held_out(session: Session, run_id: int) -> dict[tuple[str, int], float]:
     return {
         (row.benchmark, row.iteration): row.score
         for row in run_scores(session, run_id)
-        if row.iteration is not None
+        if row.iteration is not None and row.who == "student"
     }

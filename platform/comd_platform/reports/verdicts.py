@@ -58,7 +58,7 @@ def run_verdicts(session: Session, run_id: int, benchmark: str) -> Verdicts | No
         return None
     kind = session.scalars(select(Benchmark.kind).where(Benchmark.name == benchmark)).one()
     verdicts = [
-        Verdict(called(first), called(second), _compare(models[first], models[second]))
+        Verdict(called(first), called(second), compare_items(models[first], models[second]))
         for first, second in _pairs(list(models))
     ]
     return Verdicts(
@@ -115,7 +115,8 @@ def _standing(kind: str, name: Name, rows: list[ItemScoreRow]) -> Standing:
     )
 
 
-def _compare(first: list[ItemScoreRow], second: list[ItemScoreRow]) -> Comparison:
+def compare_items(first: list[ItemScoreRow], second: list[ItemScoreRow]) -> Comparison:
+    """Two models on the items that both have scored. Raises ValueError where there are none."""
     others = {row.key: row for row in second}
     both = [(row, others[row.key]) for row in first if row.key in others]
     return compare(

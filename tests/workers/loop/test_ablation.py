@@ -85,8 +85,12 @@ def test_a_grid_over_seeds_is_played_once_and_told_by_seed(
     second = {row["measure"]: row for row in comparison["rows"] if row["iteration"] == 2}
     assert second["tuning pool"]["shared"] == [True, False]
     assert {"held out: toy-test", "difficult share", "final loss", "steps"} <= set(second)
+    [tested] = comparison["tests"]
+    assert (tested["benchmark"], tested["iteration"]) == ("toy-test", 2)
+    assert tested["result"]["items"] == 6
     table = CliRunner().invoke(app, ["compare", "toy", "toy-difficulty_threshold-1-s3"])
     assert "iteration 1 is the same one in all" in table.stdout
+    assert "students against that of toy, on the same held-out items" in table.stdout
 
 
 def test_a_wrong_value_is_refused_before_anything_is_made(

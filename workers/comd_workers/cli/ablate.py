@@ -13,7 +13,7 @@ from comd_workers.cli.output import console_for_people, print_json, show, table
 
 if TYPE_CHECKING:
     from comd_platform.ablation.results import Outcome, Results
-    from comd_platform.reports.comparison import Comparison, Value
+    from comd_platform.reports.comparison import SideBySide, Value
 
 
 def ablate(
@@ -121,7 +121,7 @@ def compare(
         _print_comparison(found)
 
 
-def _print_comparison(found: Comparison) -> None:
+def _print_comparison(found: SideBySide) -> None:
     table(
         "settings that differ",
         ("setting", *found.runs),
@@ -136,6 +136,36 @@ def _print_comparison(found: Comparison) -> None:
             f"iteration {number}",
             ("measure", *found.runs),
             [(row.measure, *_against_first(row.values)) for row in rows],
+        )
+
+    if found.tests:
+        typer.echo()
+        table(
+            f"students against that of {found.runs[0]}, on the same held-out items",
+            (
+                "run",
+                "benchmark",
+                "iteration",
+                "difference",
+                "95 % interval",
+                "better",
+                "worse",
+                "p",
+            ),
+            [
+                (
+                    each.run,
+                    each.benchmark,
+                    each.iteration,
+                    f"{each.result.difference:+.3f}",
+                    f"{each.result.low:+.3f} to {each.result.high:+.3f}",
+                    each.result.wins,
+                    each.result.losses,
+                    each.result.p,
+                )
+                for each in found.tests
+            ],
+            left=2,
         )
 
 
