@@ -7,10 +7,10 @@ STAMP := $(VENV)/.installed
 PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-full chaos lint format bench evidence docs tinyworld clean audit
+.PHONY: help install demo test test-full chaos lint format bench evidence evidence-stage1 docs tinyworld clean audit
 
 help: ## List the targets
-	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(STAMP): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' \
@@ -57,6 +57,9 @@ bench: $(STAMP) ## Speed side by side with what one would use instead; writes do
 
 evidence: $(STAMP) ## What targeting is worth, over fresh seeds (an hour or two; it resumes); writes docs/evidence.md
 	@$(BIN)/python -m comd_workers.evidence
+
+evidence-stage1: $(STAMP) ## What stage 1 is worth on tinyworld, over 3 seeds (long)
+	@$(BIN)/python benchmarks/evidence_stage1.py --home build/evidence-stage1
 
 docs: $(STAMP) ## Build the documentation into build/site; a dead link is an error
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet

@@ -267,3 +267,31 @@ def test_bf16_keeps_the_frozen_tower_in_its_own_precision(
             assert torch.equal(value, after[name]), name  # type: ignore[call-overload]
         else:
             assert after[name].dtype == torch.bfloat16, name  # type: ignore[attr-defined]
+
+
+def test_a_tied_tensor_that_is_written_out_is_compared_with_what_it_is_tied_to(
+    tmp_path: Path,
+) -> None:
+    import torch
+    from safetensors.torch import load_file, save_file
+
+    source, saved = tmp_path / "source", tmp_path / "saved"
+    source.mkdir()
+    saved.mkdir()
+    words = torch.randn(6, 4)
+    save_file({"embed": words, "projector": torch.ones(4, 4)}, source / "model.safetensors")
+
+    def write(head: torch.Tensor) -> None:
+        embed = words.to(head.dtype)
+        tensors = {"embed": embed, "lm_head": head, "projector": torch.zeros(4, 4)}
+        save_file(tensors, saved / "model.safetensors")
+
+    write(words.clone())
+    assert keep_frozen(saved, source, lambda name: name != "projector") == 2
+    # Trained in another precision: both get back the bits that they had.
+    write(words.bfloat16())
+    keep_frozen(saved, source, lambda name: name != "projector")
+    assert load_file(saved / "model.safetensors")["lm_head"].equal(words)
+    write(words + 1)
+    with pytest.raises(FrozenWeightsChanged, match="nor one that it repeats"):
+        keep_frozen(saved, source, lambda name: name != "projector")

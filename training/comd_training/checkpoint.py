@@ -24,10 +24,11 @@ class FrozenWeightsChanged(Exception):
 def keep_frozen(saved: Path, source: Path, is_frozen: Callable[[str], bool]) -> int:
     """Make the frozen tensors in `saved` bit-identical to those in `source`; return their number.
 
-    `is_frozen` is asked by a tensor's name. Where training ran in another
-    precision than the source is stored in, the source's tensor is put back (rounding a vision tower
-    once more in each iteration would move it). In the same precision it must be equal already.
-    Raises FrozenWeightsChanged where it is not, or where the source has no such tensor.
+    `is_frozen` is asked by a tensor's name. Where training ran in another precision than the source
+    is stored in, the source's tensor is put back (rounding a vision tower once more in each iteration
+    would move it). In the same precision it must be equal already. A model with tied weights may be
+    saved with the tied one (lm_head) written out: it must equal the one it is tied to.
+    Raises FrozenWeightsChanged where a tensor is not equal, or the source has none for it.
     """
     origin = _files_of_tensors(source)
     kept = 0
@@ -36,7 +37,9 @@ def keep_frozen(saved: Path, source: Path, is_frozen: Callable[[str], bool]) -> 
             frozen = [name for name in tensors.keys() if is_frozen(name)]  # noqa: SIM118
             restore: dict[str, torch.Tensor] = {}
             for name in frozen:
-                before, after = _read(source, origin, name), tensors.get_tensor(name)
+                after = tensors.get_tensor(name)
+                known = name in origin
+                before = _read(origin, name) if known else _tied_to(source, origin, name, after)
                 if before.dtype != after.dtype:
                     restore[name] = before
                 elif not _same_bits(before, after):
@@ -81,11 +84,24 @@ def _files_of_tensors(model: Path) -> dict[str, Path]:
         return dict.fromkeys(tensors.keys(), model / SINGLE)
 
 
-def _read(model: Path, origin: dict[str, Path], name: str) -> torch.Tensor:
-    if name not in origin:
-        raise FrozenWeightsChanged(f"{name} is frozen, but {model} has no such tensor")
+def _read(origin: dict[str, Path], name: str) -> torch.Tensor:
     with safe_open(origin[name], framework="pt") as tensors:
         return tensors.get_tensor(name)
+
+
+def _tied_to(source: Path, origin: dict[str, Path], name: str, saved: torch.Tensor) -> torch.Tensor:
+    """The source's tensor that a saved one without a name there repeats."""
+    for file in sorted(set(origin.values())):
+        with safe_open(file, framework="pt") as tensors:
+            for known in tensors.keys():  # noqa: SIM118
+                if tensors.get_slice(known).get_shape() != list(saved.shape):
+                    continue
+                before: torch.Tensor = tensors.get_tensor(known)
+                if _same_bits(before.to(saved.dtype), saved):
+                    return before
+    raise FrozenWeightsChanged(
+        f"{name} is frozen, but {source} has no such tensor, nor one that it repeats"
+    )
 
 
 def _same_bits(one: torch.Tensor, other: torch.Tensor) -> bool:
