@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-full chaos lint format bench evidence evidence-stage1 docs tinyworld clean audit
+.PHONY: help install demo test test-full chaos lint format bench evidence evidence-stage1 docs docs-pages tinyworld clean audit
 
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -63,6 +63,11 @@ evidence-stage1: $(STAMP) ## What stage 1 is worth on tinyworld, over 3 seeds (l
 
 docs: $(STAMP) ## Build the documentation into build/site; a dead link is an error
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+
+docs-pages: $(STAMP) ## Ask the demo's run again: writes docs/sql.md, docs/schema.md, docs/terminal.md (needs tmux)
+	@$(BIN)/python docs/_tools/sql_page.py
+	@$(BIN)/comd schema --out docs/schema.md
+	@$(BIN)/python docs/_tools/terminal.py
 
 tinyworld: $(STAMP) ## Make the demo's models again from nothing (minutes, seeded)
 	@$(BIN)/python -m comd_tinyworld.make --out training/comd_tinyworld/weights

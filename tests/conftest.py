@@ -75,6 +75,12 @@ def database(server_url: URL, template_database: str) -> Iterator[URL]:
 
 
 @pytest.fixture
+def other_database(server_url: URL, template_database: str) -> Iterator[URL]:
+    """Another one like it: somebody else's."""
+    yield from _database(server_url, template_database)
+
+
+@pytest.fixture
 def engine(database: URL) -> Iterator[Engine]:
     """An engine on the test's own database."""
     made = make_engine(database)

@@ -14,6 +14,7 @@ import typer
 
 from comd_workers.cli import (
     ablate,
+    backup,
     config,
     data,
     database,
@@ -29,6 +30,7 @@ from comd_workers.cli import (
     schema,
     sql,
     status,
+    track,
 )
 from comd_workers.cli.failing import end
 from comd_workers.cli.options import examples
@@ -130,6 +132,14 @@ app.command(
         "comd evaluate demo-0 --benchmark tinyworld-test --iteration 4 --json",
     ),
 )(evaluate.evaluate)
+app.command("backup", rich_help_panel=DATA, epilog=examples("comd backup demo-0 demo-0.tar"))(
+    backup.backup
+)
+app.command(
+    "restore",
+    rich_help_panel=DATA,
+    epilog=examples("comd restore demo-0.tar", "comd restore demo-0.tar --name demo-copy"),
+)(backup.restore)
 app.command(
     "status",
     rich_help_panel=LOOK,
@@ -142,6 +152,14 @@ app.command(
     rich_help_panel=LOOK,
     epilog=examples("comd compare demo-0 demo-0-random", "comd compare demo-0 tau67 --json"),
 )(ablate.compare)
+app.command(
+    "track",
+    rich_help_panel=LOOK,
+    epilog=examples(
+        "comd track demo-0 --out runs/     # then: tensorboard --logdir runs/",
+        "comd track demo-0 --to wandb --watch",
+    ),
+)(track.track)
 app.command(
     "lineage",
     rich_help_panel=LOOK,

@@ -123,7 +123,8 @@ def _cell(value: object) -> str:
     if value is None:
         return ""
     if isinstance(value, float | Decimal):
-        return f"{value:.4g}" if -1000 < value < 1000 else f"{value:.0f}"
+        number = float(value)  # a Decimal would write its zeros: 0e-20
+        return f"{number:.4g}" if -1000 < number < 1000 else f"{number:.0f}"
     if isinstance(value, list):
         return ", ".join(map(_cell, value))
     if isinstance(value, dict):

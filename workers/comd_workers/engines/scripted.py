@@ -26,7 +26,7 @@ from comd_workers.engines.base import (
     ScoreRequest,
 )
 from comd_workers.engines.scripts import SCRIPTS, Line
-from comd_workers.engines.scripts.script import chance
+from comd_workers.engines.scripts.script import chance, tag
 from comd_workers.engines.shared import BaseEngine, cut_at_stop, failed
 
 WEIGHTS_FILE = "scripted.json"
@@ -58,7 +58,12 @@ class ScriptedEngine(BaseEngine):
             raise EngineError(f"there is no script {name!r}, only {', '.join(sorted(SCRIPTS))}")
         self._config = config
         self._script = SCRIPTS[name]
-        self._options = {**config.options, **_read_weights(config)}
+        weights = _read_weights(config)
+        self._options = {**config.options, **weights}
+        # Weights speak alike wherever they lie: a restored run goes on to the same answers.
+        self._name = (
+            f"{name}:{tag(json.dumps(weights, sort_keys=True))}" if weights else config.model
+        )
 
     def _generate(self, requests: Sequence[Request], sampling: Sampling) -> Iterator[Completion]:
         for request in requests:
@@ -83,7 +88,7 @@ class ScriptedEngine(BaseEngine):
             text=request.text,
             image=_image_name(request),
             seed=request.seed if sampling.temperature > 0 else 0,
-            model=self._config.model,
+            model=self._name,
             options=self._options,
         )
         try:

@@ -1,0 +1,1 @@
+"""Trackers that training metrics are handed on to: one file each, behind one small port."""
