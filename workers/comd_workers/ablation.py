@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
@@ -12,9 +11,7 @@ from comd_platform.ablation.grid import Variant
 from comd_platform.ablation.results import Played
 from comd_platform.config.load import parse_config
 from comd_platform.db.engine import transaction
-from comd_platform.loop.port import Watcher, Workforce
 from comd_platform.runs import branch_run, create_run, find_run, run_config
-from comd_platform.settings import Settings
 from comd_platform.tables import Run
 from comd_workers.fleet import Fleet
 
@@ -78,17 +75,9 @@ class Ablation:
         return next(iter(own), self._variants[0].title)
 
     def play(
-        self,
-        engine: Engine,
-        settings: Settings,
-        workforce: Workforce,
-        watch: Callable[[str], Watcher],
-        stop: threading.Event,
-        *,
-        side_by_side: int = 4,
+        self, engine: Engine, fleet: Fleet, *, side_by_side: int = 4
     ) -> tuple[list[Played], dict[str, str]]:
         """Drive everything to its end; returns what was played, and which runs ended early and why."""
-        fleet = Fleet(engine, settings, workforce, watch, stop)
         with transaction(engine) as session:
             names = [run.name for run in self.bases(session).values()]
         ended = fleet.drive(names, self._at, side_by_side=side_by_side)

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from comd_platform.evaluation.over_seeds import paired
+from comd_workers.evidence.__main__ import main
 from comd_workers.evidence.arms import ARMS, TRIED
 from comd_workers.evidence.claims import CLAIMS, Claim, judged, verdict
 from comd_workers.evidence.figure import draw
@@ -81,7 +82,7 @@ def test_an_arm_that_lacks_seeds_says_so() -> None:
 
 def test_a_page_tells_every_arm_and_every_claim_that_was_played() -> None:
     results = Results(document())
-    made = page(results, "# Title")
+    made = page(results, "# Title", "## Words")
     for title in results.titles.values():
         assert made.count(f"| {title} |") >= 5
     assert "Accumulating beats the seed pool alone | tail facts | +0.200" in made
@@ -141,6 +142,13 @@ def test_auc_is_how_often_a_wrong_one_stands_above_a_right_one(
         if not other
     ]
     assert found == (pytest.approx(sum(pairs) / len(pairs), abs=1e-4) if pairs else None)
+
+
+def test_the_page_in_the_docs_is_made_from_the_raw_results_beside_it(tmp_path: Path) -> None:
+    docs = Path(__file__).parents[3] / "docs"
+    raw = docs / "evidence" / "results.json"
+    main(["--page-only", "--results", str(raw), "--docs", str(tmp_path)])
+    assert (tmp_path / "evidence.md").read_text() == (docs / "evidence.md").read_text()
 
 
 def test_the_same_results_draw_the_same_figure(tmp_path: Path) -> None:

@@ -46,4 +46,4 @@ def test_two_arms_from_the_data_to_the_page(
     [judged] = results.truth("competitive")
     assert judged["judged"] == 4 * 3_000
     assert judged["judge_verdict"] > 0.95
-    assert "| competitive (CoMD, τ = 0.33) |" in page(results, "# Evidence")
+    assert "| competitive (CoMD, τ = 0.33) |" in page(results, "# Evidence", "")

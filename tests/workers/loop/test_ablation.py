@@ -22,15 +22,15 @@ from comd_platform.runs import create_run
 from comd_platform.settings import Settings
 from comd_workers.ablation import Ablation
 from comd_workers.cli.app import app
+from comd_workers.fleet import Fleet
 
 VARY = ["method.difficulty_threshold=0.33,0.67,1"]
 
 
 def play(engine: Engine, url: URL, settings: Settings, ablation: Ablation) -> Results:
     with inline_workforce(url, settings) as workforce:
-        played, ended = ablation.play(
-            engine, settings, workforce, lambda _: Silent(), threading.Event(), side_by_side=1
-        )
+        fleet = Fleet(engine, settings, workforce, lambda _: Silent(), threading.Event())
+        played, ended = ablation.play(engine, fleet, side_by_side=1)
     assert ended == {}
     with transaction(engine) as session:
         return results(session, played, ablation.baseline(session))

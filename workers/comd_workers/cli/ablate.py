@@ -49,6 +49,7 @@ def ablate(
     from comd_workers.ablation import Ablation
     from comd_workers.cli.loop import stop_on_signals
     from comd_workers.cli.progress import Board
+    from comd_workers.fleet import Fleet
     from comd_workers.workforce import Workforce
 
     ablation = Ablation(run, grid(vary), seeds=seeds, at=at)
@@ -58,7 +59,8 @@ def ablate(
             baseline = ablation.baseline(session)  # refuses a wrong name or value before any work
         console = console_for_people(stderr=as_json)
         with Workforce(settings, local=workers) as workforce, Board(console) as board:
-            played, ended = ablation.play(engine, settings, workforce, board.watch, stop)
+            fleet = Fleet(engine, settings, workforce, board.watch, stop)
+            played, ended = ablation.play(engine, fleet)
         with transaction(engine) as session:
             found = results(session, played, baseline)
     if as_json:

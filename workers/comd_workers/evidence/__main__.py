@@ -64,8 +64,11 @@ def _play(split: Split, seeds: list[int], names: list[str], out: Path) -> None:
 
 def _write_page(results: Path, docs: Path) -> None:
     read = Results.read(results)
-    method = (Path(__file__).parent / "method.md").read_text(encoding="utf-8")
-    (docs / PAGE).write_text(page(read, method), encoding="utf-8")
+    written = [
+        (Path(__file__).parent / name).read_text(encoding="utf-8")
+        for name in ("method.md", "words.md")
+    ]
+    (docs / PAGE).write_text(page(read, *written), encoding="utf-8")
     draw(read, docs / FIGURE)
 
 

@@ -14,8 +14,8 @@ FIGURE = "images/evidence.svg"
 _AGAINST = ("seed-only", "random")
 
 
-def page(results: Results, method: str) -> str:
-    """The whole page; `method` is the part that people wrote (`method.md` beside this file).
+def page(results: Results, method: str, words: str) -> str:
+    """The whole page; people wrote `method` and `words` (`method.md`, `words.md` beside this file).
 
     An arm that has not been played on every seed says on how many it was.
     """
@@ -24,6 +24,7 @@ def page(results: Results, method: str) -> str:
             (
                 method.strip(),
                 _made(results),
+                words.strip(),
                 "## What holds, and what does not\n\n" + _claims(results),
                 f"![Accuracy by iteration]({FIGURE})\n\n*Mean and standard deviation over seeds.*",
                 "## After the last iteration\n\n" + _arms(results),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from comd_platform.method.difficulty import difficulty
-from comd_platform.method.sampling import Candidate, balanced_selection
+from comd_platform.method.selection.at_threshold import at_threshold
 from comd_platform.method.selection.measure import Assessed, Measure, Rule, Source
 
 
@@ -16,14 +16,7 @@ def select(assessed: Sequence[Assessed], rule: Rule) -> list[Source]:
         for each in assessed
         if each.teacher_score is not None and each.student_score is not None
     }
-    chosen = balanced_selection(
-        [Candidate(key, score) for key, score in scores.items()],
-        rule.threshold,
-        rule.seed,
-        rule.max_sources,
-        rule.easy_share,
-    )
-    return [Source(each.key, each.band, scores[each.key]) for each in chosen]
+    return at_threshold(scores, rule)
 
 
 MEASURE = Measure(needs="judgements", select=select)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from comd_platform.method.sampling import Candidate, balanced_selection
+from comd_platform.method.selection.at_threshold import at_threshold
 from comd_platform.method.selection.measure import Assessed, Measure, Rule, Source
 
 
@@ -23,14 +23,7 @@ def select(assessed: Sequence[Assessed], rule: Rule) -> list[Source]:
     scores = {
         each.key: doubt(each.mean_logprob) for each in assessed if each.mean_logprob is not None
     }
-    chosen = balanced_selection(
-        [Candidate(key, score) for key, score in scores.items()],
-        rule.threshold,
-        rule.seed,
-        rule.max_sources,
-        rule.easy_share,
-    )
-    return [Source(each.key, each.band, scores[each.key]) for each in chosen]
+    return at_threshold(scores, rule)
 
 
 MEASURE = Measure(needs="logprobs", select=select)
