@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -136,12 +137,13 @@ def test_real_trainings_are_killed_in_every_phase() -> None:
 def test_the_long_form() -> None:
     """At least a hundred faults, every kind at least three times; the report goes into the docs."""
     began = time.time()
-    attacks = [
-        survive(scripted_world(30, 4, 0.02), SCRIPTED, seed=3),
-        survive(scripted_world(12, 2, 0.02), REDIS, seed=4, redis=True),
-        survive(tiny_world(150, 3, 40), REAL, seed=5),
-    ]
-    done = [fault for attack in attacks for fault in attack.done]
+    with ThreadPoolExecutor() as threads:  # mostly they wait: for leases, for processes to start
+        attacks = [
+            threads.submit(survive, scripted_world(30, 4, 0.02), SCRIPTED, seed=3),
+            threads.submit(survive, scripted_world(12, 2, 0.02), REDIS, seed=4, redis=True),
+            threads.submit(survive, tiny_world(150, 3, 40), REAL, seed=5),
+        ]
+    done = [fault for attack in attacks for fault in attack.result().done]
     print(f"{len(done)} faults in {time.time() - began:.0f} s")
     write_report(done, seconds=time.time() - began, machine=_machine())
     assert len(done) >= 100

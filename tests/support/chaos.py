@@ -123,6 +123,17 @@ class Target:
                 raise Hung(f"waited for {told}:\n{self.tail()}")
             time.sleep(0.05)
 
+    def sound(self) -> bool:
+        """Nothing is held by the dead, and the driver that runs now has the run."""
+        assert self.driver is not None
+        [run] = self.all("SELECT driver FROM run WHERE name = :run", run=self.run)
+        held = self.all(
+            "SELECT worker.pid FROM work_item w JOIN worker ON worker.id = w.worker_id"
+            " WHERE w.state = 'leased'"
+        )
+        ours = f"{socket.gethostname()}:{self.driver.pid}"
+        return run.driver == ours and all(_alive(row.pid) for row in held)
+
     def busy_workers(self) -> list[Any]:
         """(pid, item, phase) of the living local workers that hold an item."""
         return [
@@ -310,7 +321,7 @@ KINDS: dict[str, tuple[Blow | At, ...]] = {
 
 @dataclass
 class Inflicted:
-    """One fault, and the seconds until the run got on again."""
+    """One fault, and the seconds until the run got on again, nothing held by the dead."""
 
     kind: str
     how: str
@@ -370,9 +381,10 @@ class Attack:
 
     def _record(self, to: Target, kind: str, how: str, hit: float) -> None:
         seen = to.progress()
-        to.wait_for(lambda: to.progress() != seen, f"progress after {kind} {how}")
+        to.wait_for(lambda: to.progress() != seen and to.sound(), f"progress after {kind} {how}")
         self.done.append(Inflicted(kind, how, time.monotonic() - hit))
-        print(f"{len(self.done):4} {kind}, {how}: {self.done[-1].recovered:.1f} s", flush=True)
+        told = f"seed {self.seed}, fault {len(self.done)}: {kind}, {how}"
+        print(f"{told}: {self.done[-1].recovered:.1f} s", flush=True)
 
     def finish(self, to: Target) -> None:
         """Wait for the run's good end. Raises Hung."""

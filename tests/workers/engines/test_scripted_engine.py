@@ -160,3 +160,16 @@ def test_the_same_on_every_machine() -> None:
     (score,) = engine.score([ScoreRequest(request, ("kaba lodi",))])
     assert completion.text == "I see karton (right 3ffaa9d5)"
     assert score.continuations[0].logprob == pytest.approx(-0.139927, abs=1e-6)
+
+
+def test_weights_answer_alike_wherever_they_lie(tmp_path: Path) -> None:
+    said = []
+    for place in ("here", "there"):
+        write_weights(tmp_path / place, skill=0.4)
+        config = ScriptedConfig(
+            model=str(tmp_path / place), script="quiz", options={"role": "student"}
+        )
+        with open_engine(config) as engine:
+            requests = [Request(key=str(n), text=f"What is thing {n}?") for n in range(20)]
+            said.append([each.text for each in engine.generate(requests, Sampling())])
+    assert said[0] == said[1]
