@@ -1,7 +1,7 @@
 """Fault points: named places where a test may have a process die, freeze or fail. Off by default.
 
 `COMD_FAULTS` names a directory. A file in it that is called like a fault point is a fault waiting to
-happen: the first process to reach the point takes the file away and suffers what it says, once.
+happen: the first process to reach the point suffers what it says, once, and leaves the file as `.taken.POINT.PID`.
 
     echo kill > $COMD_FAULTS/worker.computed
 
@@ -48,9 +48,7 @@ def fault_point(name: str) -> None:
         planted.rename(taken)  # whoever comes second finds nothing
     except FileNotFoundError:
         return
-    kind = taken.read_text(encoding="utf-8").strip()
-    taken.unlink()
-    _suffer(kind, name)
+    _suffer(taken.read_text(encoding="utf-8").strip(), name)
 
 
 def _suffer(kind: str, name: str) -> None:

@@ -319,6 +319,14 @@ KINDS: dict[str, tuple[Blow | At, ...]] = {
 }
 
 
+def _taken_at(to: Target, point: str) -> float:
+    """When somebody came to a fault point: the clock at which the planted file was renamed."""
+    [taken] = to.faults.glob(f".taken.{point}.*")
+    when = taken.stat().st_ctime
+    taken.unlink()
+    return when
+
+
 @dataclass
 class Inflicted:
     """One fault, and the seconds until the run got on again, nothing held by the dead."""
@@ -348,7 +356,8 @@ class Attack:
         planted: dict[str, str] = {}
         while (waiting or planted) and not to.keep_driven():
             for point in [each for each in planted if not (to.faults / each).exists()]:
-                self._record(to, planted.pop(point), f"at {point}", time.monotonic())
+                hit = time.monotonic() - (time.time() - _taken_at(to, point))
+                self._record(to, planted.pop(point), f"at {point}", hit)
             time.sleep(0.05)
             if not waiting:
                 continue
