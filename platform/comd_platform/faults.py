@@ -1,7 +1,8 @@
 """Fault points: named places where a test may have a process die, freeze or fail. Off by default.
 
 `COMD_FAULTS` names a directory. A file in it that is called like a fault point is a fault waiting to
-happen: the first process to reach the point suffers what it says, once, and leaves the file as `.taken.POINT.PID`.
+happen: the first process to reach the point suffers what it says, once, and leaves the file behind as
+`.taken.POINT.PID`.
 
     echo kill > $COMD_FAULTS/worker.computed
 
