@@ -11,6 +11,7 @@ import platform
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -77,8 +78,13 @@ def tiny_world(images: int, iterations: int, steps: int) -> World:
     return make
 
 
+ALEMBIC = threading.Lock()
+"""Its migration context is one a process."""
+
+
 def prepare(to: Target, world: World) -> None:
-    upgrade(to.engine)
+    with ALEMBIC:
+        upgrade(to.engine)
     config = world(to.engine, Settings(home=to.home), to.home / "data")
     with transaction(to.engine) as session:
         create_run(session, config)
