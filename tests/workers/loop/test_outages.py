@@ -22,8 +22,11 @@ from comd_platform.config.load import parse_config
 from comd_platform.config.run import RunConfig
 from comd_platform.db.embedded import EmbeddedPostgres
 from comd_platform.db.engine import make_engine, transaction
+from comd_platform.importers import import_file
 from comd_platform.runs import create_run
 from comd_platform.settings import Settings, get_settings
+from comd_tinyworld.data import balanced_test, seed_set, write_all
+from comd_workers.demo.arms import run_document
 
 
 @pytest.fixture
@@ -140,3 +143,31 @@ def test_a_second_driver_waits_for_the_first_to_leave(
     assert "waiting until it leaves" in output
     assert check_run(engine, "toy") == 1
     assert "nobody drives it" in finish(comd("status", "toy"))
+
+
+@pytest.mark.full
+def test_ctrl_c_in_a_training_saves_it_and_the_next_start_goes_on(
+    engine: Engine, settings: Settings, tmp_path: Path
+) -> None:
+    data = tmp_path / "tinyworld"
+    write_all(data, seed=seed_set(60, 60), test=balanced_test("test-demo", each=0, look=8))
+    import_file(engine, settings, path=data / "seed.json", images=data / "images", pool="tinyworld")
+    document = run_document("small", seed=1)
+    document["evaluation"]["benchmarks"] = []
+    document["iterations"] = 1
+    document["training"] |= {"max_steps": 400, "batch_size": 4}
+    with transaction(engine) as session:
+        create_run(session, parse_config(document))
+    driver = comd("iterate", "small", "--workers", "1")
+    wait_for(engine, "SELECT count(*) > 3 FROM training_metric", 240)
+    output, _ = interrupt(driver)
+    assert driver.returncode == 130
+    assert "stopped in iteration 1, phase tune" in output
+    assert scalar(engine, "SELECT state FROM training_run") == "stopped"
+    assert scalar(engine, "SELECT count(*) FROM work_item WHERE state = 'leased'") == 0
+    [state] = (settings.home / "artifacts" / "training").glob("*/resume/step-*")
+    saved = int(state.name.removeprefix("step-"))
+    assert 3 < saved < 400
+    finish(comd("iterate", "small", "--workers", "1"))
+    assert check_run(engine, "small") == 1
+    assert scalar(engine, "SELECT count(*) FROM training_metric") == 400
