@@ -51,7 +51,7 @@ def test_pasting_the_tutorial_reaches_a_trained_student(room: Path) -> None:
     assert len(list(folder.glob("home/artifacts/training/**/model.safetensors"))) == 3
     assert "400 new instructions" in done.stdout
     assert "run my-copy stands" in done.stdout
-    students = list(csv.DictReader((folder / "scores.csv").open()))
+    students = list(csv.DictReader((folder / "scores.csv").read_text().splitlines()))
     assert {row["subject"] for row in students} == {"teacher", "student"}
     manifest = json.loads((folder / "for-the-hub" / "manifest.json").read_text())
     assert manifest["counts"]["generations"].keys() == {"0", "1"}
