@@ -65,7 +65,8 @@ class Ablation:
         """
         run = find_run(session, self._run)
         configs = [
-            parse_config(run.config, each.overrides, origin="--vary") for each in self._variants
+            parse_config(run.config, each.overrides, origin=f"{self._run} with {each.title}")
+            for each in self._variants
         ]
         own = [
             variant.title

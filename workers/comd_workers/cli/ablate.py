@@ -91,7 +91,13 @@ def _cells(outcome: Outcome) -> tuple[object, ...]:
     if each is None:
         return (*cells, None, None, None, None)
     interval = None if each.low is None else f"{each.low:+.3f} to {each.high:+.3f}"
-    return (*cells, f"{each.mean:+.3f}", interval, each.p, f"{each.wins} of {each.n}")
+    return (*cells, f"{each.mean:+.3f}", interval, _p(each.p), f"{each.wins} of {each.n}")
+
+
+def _p(value: float | None) -> str:
+    if value is None:
+        return "-"
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
 def compare(
@@ -163,7 +169,7 @@ def _print_comparison(found: SideBySide) -> None:
                     f"{each.result.low:+.3f} to {each.result.high:+.3f}",
                     each.result.wins,
                     each.result.losses,
-                    each.result.p,
+                    _p(each.result.p),
                 )
                 for each in found.tests
             ],

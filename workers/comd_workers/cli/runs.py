@@ -68,9 +68,10 @@ def branch(
             session, find_run(session, run), name=name, at=at, overrides=overrides or ()
         )
         whole = sum(iteration.run_id != made.id for iteration in chain(session, made))
-        shared = f"shares {whole} of {at} iterations whole" + (
-            "" if whole == at else f" and of iteration {at} all that still holds"
-        )
+        parts = [f"{whole} of {at} iterations whole"] if whole else []
+        if whole < at:
+            parts.append(f"of iteration {at} all rows that still hold")
+        shared = f"shares {' and '.join(parts)}"
         _tell(made, f"branch {made.name} {shared}", as_json)
 
 

@@ -14,8 +14,8 @@ _LINES = {
     "random": ("#ef6c00", "--"),
 }
 _PANELS: tuple[tuple[Measure, str], ...] = (
-    (TAIL, "facts of the tail, every character alike"),
-    (NATURAL, "questions about pictures as people collect them"),
+    (TAIL, "facts of the tail, each character alike"),
+    (NATURAL, "pictures as people collect them"),
 )
 
 
