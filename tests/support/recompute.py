@@ -7,8 +7,10 @@ from typing import Any
 
 from sqlalchemy import Engine, text
 
+from comd_platform.config.load import parse_config
 from comd_platform.evaluation.scoring import score
 from comd_platform.keys import child_key, root_key
+from comd_platform.loop.order import phases_of
 from comd_platform.method.augmenting import parse_instruction
 from comd_platform.method.dialogues import SingleTurn, merge_turns
 from comd_platform.method.difficulty import clamp_score, difficulty
@@ -44,7 +46,7 @@ def check_run(engine: Engine, run: str) -> int:
     for before, iteration in zip([None, *iterations], iterations, strict=False):
         _check_pool(rows, before, iteration)
         _check_training(rows, iteration)
-        if iteration.config["method"]["selection"] == "competitive":
+        if "judge" in phases_of(parse_config(iteration.config), iteration.number):
             _check_judgements(rows, iteration)
             _check_assessments(rows, iteration)
         _check_evaluation(rows, iteration)
