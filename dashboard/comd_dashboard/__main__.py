@@ -1,4 +1,4 @@
-"""`python -m comd_dashboard [PORT [ADDRESS]]`: what `comd dashboard` starts as a process."""
+"""`python -m comd_dashboard [PORT [ADDRESS]]`: what `comd dashboard` becomes."""
 
 import sys
 
@@ -6,4 +6,4 @@ from comd_dashboard.launch import ADDRESS, PORT, run
 
 port = int(sys.argv[1]) if len(sys.argv) > 1 else PORT
 address = sys.argv[2] if len(sys.argv) > 2 else ADDRESS
-sys.exit(run(port, address))
+run(port, address)

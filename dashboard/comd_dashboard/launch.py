@@ -1,11 +1,12 @@
-"""Starting the dashboard as a process of its own."""
+"""Becoming the process that serves the dashboard."""
 
 from __future__ import annotations
 
 import importlib.util
-import subprocess
+import os
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 from comd_platform.errors import ComdError
 
@@ -45,10 +46,7 @@ def command(port: int = PORT, address: str = ADDRESS) -> list[str]:
     return [sys.executable, "-m", "streamlit", "run", str(APP), *flags]
 
 
-def run(port: int = PORT, address: str = ADDRESS) -> int:
-    """Serve until interrupted; returns the exit status. Raises DashboardMissing."""
+def run(port: int = PORT, address: str = ADDRESS) -> NoReturn:
+    """Become the process that serves, so that a signal to this one ends it. Raises DashboardMissing."""
     arguments = command(port, address)
-    try:
-        return subprocess.run(arguments, check=False).returncode  # noqa: S603 - our own command
-    except KeyboardInterrupt:
-        return 0
+    os.execv(arguments[0], arguments)  # noqa: S606 - our own command

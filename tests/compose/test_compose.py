@@ -125,7 +125,7 @@ class Stage:
 
 @contextmanager
 def running(command: list[str], environment: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
-    """Ended with all that it started, as a container is: Streamlit is the dashboard's child."""
+    """Ended with all that it started, as a container is."""
     process = subprocess.Popen(
         command,
         env=environment,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +15,6 @@ import httpx
 import pytest
 from sqlalchemy import URL
 
-from comd_dashboard import launch
 from comd_platform.db.engine import libpq_url
 
 if TYPE_CHECKING:
@@ -43,13 +43,16 @@ def address(synthetic: URL, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
     monkeypatch.setenv("COMD_DATABASE_URL", libpq_url(synthetic))
     log = tmp_path / "dashboard.log"
     with log.open("wb") as output:
-        server = subprocess.Popen(launch.command(port), stdout=output, stderr=output)
+        command = [sys.executable, "-m", "comd_dashboard", str(port)]
+        server = subprocess.Popen(command, stdout=output, stderr=output)
     try:
         _wait(f"http://127.0.0.1:{port}/_stcore/health", server, log)
         yield f"http://127.0.0.1:{port}"
     finally:
         server.terminate()
         server.wait(timeout=20)
+        with pytest.raises(ConnectionRefusedError):  # nothing that it started serves on
+            socket.create_connection(("127.0.0.1", port), timeout=5)
 
 
 @pytest.fixture

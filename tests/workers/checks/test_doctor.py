@@ -32,7 +32,7 @@ def test_a_machine_in_order(engine: Engine, settings: Settings, tmp_path: Path) 
     assert not [each for each in found.values() if each.level == "error"]
     assert found["database"].said.startswith("PostgreSQL ")
     assert "current" in found["schema"].said
-    assert found["pictures"].said == "3 known, 3 looked for and found"
+    assert found["pictures"].said == "6 known, 6 looked for and found"  # its benchmark has three
     assert found["broker"].said.startswith("pgmq")
     assert found["run the loop"].said == "works here"
     assert found["comd demo"].said == "works here"
@@ -53,6 +53,9 @@ def test_an_unmigrated_database_and_a_broker_that_is_down(
     assert (found["schema"].level, found["schema"].hint) == ("error", "comd db upgrade")
     assert found["broker"].level == "error"
     assert found["run the loop"].said == "does not work here"
+    # What is in order is not named as what is wrong.
+    assert found["run the loop"].hint == "mend first: schema; mend first: broker"
+    assert found["comd demo"].hint == "mend first: schema; mend first: broker"
     assert not [each for each in found.values() if "secret-word" in each.said]
 
 

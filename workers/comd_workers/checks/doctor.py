@@ -10,6 +10,8 @@ from comd_workers.checks import machine, services
 from comd_workers.checks.configs import check_config
 from comd_workers.checks.finding import Finding, failed, note, ok
 
+_STORE = ("home", "database", "schema", "broker")
+
 
 def examine(settings: Settings, configs: Sequence[Path] = ()) -> Iterator[Finding]:
     """Every finding about this machine, then about each config on it, then what works here."""
@@ -42,16 +44,24 @@ def _abilities(looked: Sequence[Finding]) -> Iterator[Finding]:
     """What will and will not work, from what was seen."""
     extras = machine.extras_here()
     broken = {finding.what for finding in looked if finding.level == "error"}
-    stands = not broken & {"database", "schema", "broker", "home"}
-    cards = bool(machine.list_gpus()) and not broken & {"gpu", "torch"}
-    plans = (
-        ("run the loop", stands, "database, schema and broker must be mended"),
-        ("ask models over the network", True, ""),
-        ("run and tune models here", extras["train"], "pip install 'comd[train]'"),
-        ("tune a 7B student here", extras["train"] and cards, "it takes GPUs"),
-        ("comd demo", extras["train"] and stands, "pip install 'comd[train,embedded]'"),
-        ("comd pretrain filter", extras["pretrain"], "pip install 'comd[pretrain]'"),
-        ("comd dashboard", extras["dashboard"] and stands, "pip install 'comd[dashboard]'"),
+    no_store = [f"mend first: {what}" for what in _STORE if what in broken]
+    no_card = [] if machine.list_gpus() and not broken & {"gpu", "torch"} else ["it takes GPUs"]
+
+    def lacks(*names: str) -> list[str]:
+        missing = ",".join(name for name in names if not extras[name])
+        return [f"pip install 'comd[{missing}]'"] if missing else []
+
+    plans: tuple[tuple[str, list[str]], ...] = (
+        ("run the loop", no_store),
+        ("ask models over the network", []),
+        ("run and tune models here", lacks("train")),
+        ("tune a 7B student here", lacks("train") + no_card),
+        ("comd demo", lacks("train") + no_store),
+        ("comd pretrain filter", lacks("pretrain")),
+        ("comd dashboard", lacks("dashboard") + no_store),
     )
-    for plan, works, otherwise in plans:
-        yield ok(plan, "works here") if works else note(plan, "does not work here", otherwise)
+    for plan, reasons in plans:
+        if reasons:
+            yield note(plan, "does not work here", "; ".join(reasons))
+        else:
+            yield ok(plan, "works here")

@@ -42,7 +42,7 @@ def dashboard(
 ) -> None:
     """Open the dashboard: pools, scores, difficulty, progress."""
     import importlib.util
-    import subprocess
+    import os
     import sys
 
     from comd_platform.errors import ComdError
@@ -51,5 +51,6 @@ def dashboard(
         raise ComdError("streamlit is not installed", hint="pip install 'comd[dashboard]'")
     with database():
         pass  # started and migrated before the pages read it
+    # It takes this process over: whoever ends `comd dashboard` ends the server.
     arguments = [sys.executable, "-m", "comd_dashboard", str(port), address]
-    raise typer.Exit(subprocess.run(arguments, check=False).returncode)  # noqa: S603 - ourselves
+    os.execv(arguments[0], arguments)  # noqa: S606 - ourselves
