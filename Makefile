@@ -42,7 +42,10 @@ lint: $(STAMP) ## ruff, mypy and the rules of who may import whom
 	@$(BIN)/lint-imports
 
 audit: $(VENV)/.audit ## Look the installed packages up among known vulnerabilities (needs the network)
-	@$(VENV)/.audit/bin/pip-audit --path "$$($(BIN)/python -c 'import site; print(site.getsitepackages()[0])')" --skip-editable
+	@rm -f $(VENV)/.audit/report.json
+	@$(VENV)/.audit/bin/pip-audit --path "$$($(BIN)/python -c 'import site; print(site.getsitepackages()[0])')" \
+	  --skip-editable --progress-spinner off --format json --output $(VENV)/.audit/report.json >/dev/null || true
+	@$(BIN)/python .ci/audit.py $(VENV)/.audit/report.json
 
 # In an environment of its own: its dependencies are none of ours.
 $(VENV)/.audit: $(STAMP)

@@ -47,6 +47,21 @@ CLEANING: Final = (
         "final scores: ",
     ),
     (re.compile(r"(?<=[: ])[~\u2248](?=\d)"), ""),
+    (re.compile(r"\bvs\."), "vs"),
+    # "Assistant 1 (LLaVA): 8": which model it is
+    (
+        re.compile(
+            r"((?i:assistant|answer|response|model) ?[12AB]) \([A-Za-z][\w. -]{0,30}\)(?= ?[:=])"
+        ),
+        r"\1",
+    ),
+    # "8 points, 9 points" as a line of its own
+    (
+        re.compile(
+            r"^(\d{1,2}(?:\.\d)?) points? ?,? ?(\d{1,2}(?:\.\d)?) points? ?\.?$", re.MULTILINE
+        ),
+        r"\1 \2",
+    ),
     (
         re.compile(
             r"((?i:assistant|answer|response|model) ?[12AB] ?[:=] ?\d),(\d)(?=(?: ?/ ?10)?$)",

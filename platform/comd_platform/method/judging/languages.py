@@ -50,15 +50,26 @@ _ALL_WORDS: Final = re.compile(
 _ALL_UNSPACED: Final = re.compile(
     "|".join(f"(?P<{name}>{pattern})" for name, pattern in _UNSPACED.items())
 )
+# "le second", "der zweite": the article of an answer that is named by its number
+_DEFINITE: Final = re.compile(
+    r"\b(?:le|la|el|der|die|das|dem|den|o|il)(?= (?:first|second)\b)", re.IGNORECASE
+)
+_NUMERALS: Final = (  # 助手一: 8
+    re.compile("(?<=助手|助理|回答|答案|回复|模型) ?一(?= ?(?:[:的是得为获(]|$))", re.MULTILINE),
+    re.compile("(?<=助手|助理|回答|答案|回复|模型) ?二(?= ?(?:[:的是得为获(]|$))", re.MULTILINE),
+)
 _EAST_ASIAN: Final = re.compile("[\u2e80-\ud7ff]")
 
 
 def in_english(text: str) -> str:
     """The text with the words that scores hang on in English. Linear in its length."""
     text = _ALL_WORDS.sub(lambda match: match.lastgroup or "", text)
+    text = _DEFINITE.sub("the", text)
     text = _OF_TEN.sub(" out of 10", text)
     text = _AND.sub(" and ", _SCORE_OF.sub("score of", text))
     if _EAST_ASIAN.search(text):
+        for digit, numeral in enumerate(_NUMERALS, start=1):
+            text = numeral.sub(f" {digit}", text)
         text = _FULL_MARKS.sub(" scale of 10 ", text)
         text = _UNITS.sub(" points ", text)
         text = _ALL_UNSPACED.sub(lambda match: f" {match.lastgroup} ", text)

@@ -145,13 +145,21 @@ def tokenise(text: str) -> list[Token]:
     read: list[Token] = []
     taken_back = False
     for position, token in enumerate(tokens):
-        if token.text in TAKEN_BACK:
+        if token.text in TAKEN_BACK or _supposes(tokens, position):
             taken_back = True
         elif token.text == "but" or token.kind in (Kind.STOP, Kind.NEWLINE):
             taken_back = False
         noise = token.kind is Kind.NUMBER and (taken_back or _is_noise(tokens, position))
         read.append(token._replace(kind=Kind.NOISE) if noise else token)
     return read
+
+
+def _supposes(tokens: list[Token], position: int) -> bool:
+    """Say whether "I would have given", "if Assistant 1 got" begins here: no score was given."""
+    texts = [token.text for token in tokens[position : position + 2]]
+    if texts == ["would", "have"]:
+        return True
+    return texts[0] == "if" and len(texts) > 1 and tokens[position + 1].kind is Kind.SLOT
 
 
 def _of(match: re.Match[str]) -> list[Token]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Final
 
@@ -25,6 +26,12 @@ READERS: Final[tuple[Reader, ...]] = (
     forms.after_own_answer,  # olaf . 9 2
 )
 
+# A rank, where 1 is best, or a refusal that names numbers all the same.
+_NO_SCORES: Final = re.compile(
+    r"\b1 ?= ?(?:the )?(?:best|better)\b|\bno scores? (?:can|could) be (?:given|assigned)\b",
+    re.IGNORECASE,
+)
+
 
 def parse_scores(text: str) -> tuple[float, float] | None:
     """Return the scores that a judge gave the first and the second answer, as it wrote them.
@@ -35,6 +42,8 @@ def parse_scores(text: str) -> tuple[float, float] | None:
     Linear in the length of `text` (section 3.3.2; METHOD.md, "What real judge output looks like").
     """
     reply = Reply(text)
+    if _NO_SCORES.search(reply.text):
+        return None
     for reader in READERS:
         reading = reader(reply)
         if reading is AMBIGUOUS:

@@ -46,7 +46,9 @@ _FILLERS: Final = words(
 _ROUGHLY: Final = words("about around approximately roughly")
 _CONNECTORS: Final = frozenset(":=-([{)]}\"'|,")
 # The noun after a slot: "Assistant 1's answer: 8".
-_POSSESSIONS: Final = words("answer response solution submission code reply output description")
+_POSSESSIONS: Final = words(
+    "answer response solution submission code reply output description answers responses assistants"
+)
 _MEMORY: Final = 60  # tokens between a slot and a number beyond which nothing connects them
 _BEFORE_FOR: Final = words("points point ) ] goes is are was were")
 # Tokens between a slot and a number that belongs to it although another slot is near.
