@@ -16,11 +16,12 @@ from pathlib import Path
 
 from celery import Celery
 from celery.signals import worker_shutting_down
+from sqlalchemy import URL
 from sqlalchemy.exc import DBAPIError
 
 from comd_platform.db.engine import database_url, make_engine, transaction
 from comd_platform.db.outage import Patience
-from comd_platform.ledger import register_worker, retire_worker
+from comd_platform.ledger import register_worker, retire_worker, session_name
 from comd_platform.settings import Settings
 from comd_workers.broker import TASK, make_app, queue_name
 from comd_workers.drain import Drain
@@ -46,17 +47,9 @@ def run_worker(
     if parent is not None:
         threading.Thread(target=_follow, args=(parent,), daemon=True, name="parent-watch").start()
     url = database_url(settings)
-    database = make_engine(url)
     name = name or f"{socket.gethostname()}-{uuid.uuid4().hex[:8]}"
-    with transaction(database) as session:
-        worker_id = register_worker(
-            session,
-            name=name,
-            host=socket.gethostname(),
-            pid=os.getpid(),
-            roles=roles,
-            device=_device(),
-        )
+    worker_id = _register(url, name, roles)
+    database = make_engine(url, application_name=session_name(worker_id))
     drain = Drain()
     drain.install()
     patience = Patience.of(settings, drain.asked)
@@ -74,6 +67,21 @@ def run_worker(
     except DBAPIError as error:
         log.warning("could not sign off, the silence will tell: %s", error)
     database.dispose()
+
+
+def _register(url: URL, name: str, roles: Sequence[str]) -> int:
+    database = make_engine(url, pool_size=1)
+    with transaction(database) as session:
+        worker_id = register_worker(
+            session,
+            name=name,
+            host=socket.gethostname(),
+            pid=os.getpid(),
+            roles=roles,
+            device=_device(),
+        )
+    database.dispose()
+    return worker_id
 
 
 def _define_task(app: Celery, performer: Performer) -> None:

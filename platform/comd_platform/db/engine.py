@@ -53,14 +53,17 @@ def libpq_url(url: URL) -> str:
     return address.replace(" ", "%20") + mark + query.replace("+", "%20")
 
 
-def make_engine(url: URL, *, pool_size: int = 5) -> Engine:
-    """An engine that notices lost connections. `prepare_threshold` is psycopg's default."""
+def make_engine(url: URL, *, pool_size: int = 5, application_name: str = "comd") -> Engine:
+    """An engine that notices lost connections. `prepare_threshold` is psycopg's default.
+
+    `application_name`: whose sessions these are, for pg_stat_activity.
+    """
     return create_engine(
         url,
         pool_size=pool_size,
         max_overflow=5,
         pool_pre_ping=True,
-        connect_args={"connect_timeout": 10, "application_name": "comd"},
+        connect_args={"connect_timeout": 10, "application_name": application_name},
     )
 
 

@@ -12,13 +12,14 @@ from comd_platform.ledger.failing import (
     resolve_failures,
 )
 from comd_platform.ledger.planning import count_subjects, open_items, plan_items
-from comd_platform.ledger.sweeping import expire_leases, to_ring
+from comd_platform.ledger.sweeping import cut_off_frozen, expire_leases, to_ring
 from comd_platform.ledger.workers import (
     alive_workers,
     beat,
     done_within,
     register_worker,
     retire_worker,
+    session_name,
 )
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "complete",
     "count_quarantined",
     "count_subjects",
+    "cut_off_frozen",
     "done_within",
     "expire_leases",
     "fail",
@@ -46,5 +48,6 @@ __all__ = [
     "renew",
     "resolve_failures",
     "retire_worker",
+    "session_name",
     "to_ring",
 ]

@@ -44,9 +44,16 @@ def claim(
         .scalar_subquery()
     )
     seconds = configured if lease_seconds is None else lease_seconds
+    # Somebody who holds the row is claiming it just now, or froze while claiming: never wait for it.
+    free = (
+        select(WorkItem.id)
+        .where(WorkItem.id == item_id, WorkItem.state == "pending")
+        .with_for_update(skip_locked=True)
+        .scalar_subquery()
+    )
     row = session.execute(
         update(WorkItem)
-        .where(WorkItem.id == item_id, WorkItem.state == "pending")
+        .where(WorkItem.id == free)
         .values(
             state="leased",
             token=uuid.uuid4(),

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import timedelta
 
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import func, or_, select, text, update
 from sqlalchemy.orm import Session
 
 from comd_platform.ledger.failing import lost_too_often, settle
+from comd_platform.ledger.workers import SESSION_PREFIX, SILENT_SECONDS
 from comd_platform.tables import WorkItem
+
+log = logging.getLogger(__name__)
 
 RING_AGAIN_SECONDS = 20.0
 RUNG_AT_ONCE = 32
@@ -29,6 +33,30 @@ def expire_leases(session: Session, iteration_id: int, *, item_attempts: int) ->
     for item in expired:
         settle(session, item, give_up=lost_too_often(item, item_attempts))
     return len(expired)
+
+
+def cut_off_frozen(session: Session) -> int:
+    """End the database sessions of workers that froze in the middle of a transaction; how many.
+
+    A process that is stopped while it claims or writes holds its item's row, so the item can be
+    neither swept nor claimed. PostgreSQL keeps such a transaction for ever: in the middle of a
+    statement no idle timeout counts. Whoever works sends heartbeats, so silence tells. The worker,
+    when it wakes, finds its connection gone and its token worth nothing.
+    """
+    ended = session.scalars(
+        text(
+            "SELECT application_name FROM ("
+            " SELECT application_name, pg_terminate_backend(a.pid) FROM pg_stat_activity a"
+            " JOIN worker w ON a.application_name = :prefix || w.id"
+            " WHERE a.datname = current_database()"
+            " AND a.xact_start < clock_timestamp() - make_interval(secs => :seconds)"
+            " AND w.heartbeat_at < clock_timestamp() - make_interval(secs => :seconds)) ended"
+        ),
+        {"prefix": SESSION_PREFIX, "seconds": SILENT_SECONDS},
+    ).all()
+    for name in ended:
+        log.warning("%s froze in a transaction; its session is ended", name)
+    return len(ended)
 
 
 def to_ring(

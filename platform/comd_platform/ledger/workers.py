@@ -13,6 +13,7 @@ from comd_platform.tables import Worker, WorkItem
 
 BEAT_SECONDS = 5.0
 SILENT_SECONDS = 20.0
+SESSION_PREFIX = "comd worker "
 
 
 def register_worker(
@@ -35,6 +36,11 @@ def register_worker(
         ).returning(Worker.id)
     ).scalar_one()
     return worker_id
+
+
+def session_name(worker_id: int) -> str:
+    """The application_name of a worker's database sessions, by which the sweeper finds them."""
+    return f"{SESSION_PREFIX}{worker_id}"
 
 
 def beat(session: Session, worker_id: int, state: str) -> None:

@@ -8,6 +8,7 @@ anew from the rows.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from functools import partial
 from typing import TypeVar
@@ -24,6 +25,7 @@ from comd_platform.ledger import (
     acknowledge,
     count_quarantined,
     count_subjects,
+    cut_off_frozen,
     expire_leases,
     fatal_error,
     open_items,
@@ -51,6 +53,7 @@ from comd_platform.tables import Iteration, IterationPhase, WorkItem
 T = TypeVar("T")
 
 POLL_SECONDS = 0.2
+_LOOK_FOR_FROZEN_SECONDS = 5.0
 
 Plan = Callable[[Session, Context], int]
 
@@ -107,6 +110,7 @@ class Driver:
         self._stop = stop or threading.Event()
         self._patience = patience or Patience(stop=self._stop)
         self._poll_seconds = poll_seconds
+        self._looked_for_frozen = 0.0
 
     def run(self, name: str, iterations: int | None = None, *, wait: bool = False) -> list[int]:
         """Finish `iterations` more iterations of a run, or all that its config asks for.
@@ -266,6 +270,7 @@ class Driver:
                 # After an outage every worker is given the time to renew what it holds.
                 if not self._patience.mended_within(ledger.lease_seconds):
                     expire_leases(session, context.iteration_id, item_attempts=ledger.item_attempts)
+                    self._cut_off_frozen(session)
                 fatal = fatal_error(session, context.iteration_id, phase)
                 bells = to_ring(session, context.iteration_id, phase)
             if fatal is not None:
@@ -283,6 +288,11 @@ class Driver:
             if left == 0:
                 return
             self._stop.wait(self._poll_seconds)
+
+    def _cut_off_frozen(self, session: Session) -> None:
+        if time.monotonic() - self._looked_for_frozen > _LOOK_FOR_FROZEN_SECONDS:
+            self._looked_for_frozen = time.monotonic()
+            cut_off_frozen(session)
 
     def _count(self, context: Context, phase: str) -> tuple[int, int, int]:
         """(records done, records in all, items open); an item without records counts as one."""

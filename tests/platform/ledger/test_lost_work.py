@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+import time
+from datetime import timedelta
+
 import pytest
-from sqlalchemy import Engine, update
+from sqlalchemy import Engine, func, text, update
+from sqlalchemy.exc import DBAPIError
 
 from comd_platform.config.load import parse_config
-from comd_platform.db.engine import transaction
+from comd_platform.db.engine import make_engine, transaction
 from comd_platform.ledger import (
     Claim,
     LeaseLost,
+    beat,
     claim,
     complete,
+    cut_off_frozen,
     done_within,
+    expire_leases,
     fatal_error,
     got_on,
     lose,
     register_worker,
+    session_name,
+    sweeping,
 )
 from comd_platform.loop.context import Context
 from comd_platform.loop.driver import PhaseMoved, _hold
@@ -96,6 +105,56 @@ def test_a_lost_lease_can_neither_lose_nor_get_on(training: Training) -> None:
         training.lose(held)
     with transaction(training.engine) as session:
         assert not got_on(session, held)
+
+
+def test_a_worker_that_froze_in_a_transaction_is_cut_off(
+    training: Training, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its open transaction holds the item's row: found by the chaos suite, where a run stood still."""
+    held = training.claim()
+    monkeypatch.setattr(sweeping, "SILENT_SECONDS", 0.3)
+    frozen = make_engine(training.engine.url, application_name=session_name(training.worker))
+    connection = frozen.connect()
+    connection.execute(
+        update(WorkItem)
+        .where(WorkItem.id == held.item_id)
+        .values(lease_expires_at=func.clock_timestamp() - timedelta(minutes=5))
+    )
+    connection.commit()
+    connection.execute(update(WorkItem).where(WorkItem.id == held.item_id).values(error="half"))
+
+    def sweep() -> tuple[int, int]:
+        with transaction(training.engine) as session:
+            expired = expire_leases(session, training.iteration, item_attempts=3)
+            return expired, cut_off_frozen(session)
+
+    def alive() -> None:
+        with transaction(training.engine) as session:
+            beat(session, training.worker, "busy")
+
+    time.sleep(0.5)
+    alive()
+    assert sweep() == (0, 0)  # the row is held, but by somebody who lives: it writes
+    time.sleep(0.5)
+    assert sweep() == (0, 1)
+    while sweep()[0] == 0:
+        time.sleep(0.05)
+    with pytest.raises(DBAPIError):
+        connection.execute(text("SELECT 1"))
+    connection.invalidate()
+    frozen.dispose()
+    with transaction(training.engine) as session:
+        item = session.get_one(WorkItem, training.item)
+        assert (item.state, item.error) == ("pending", None)
+
+
+def test_a_row_that_somebody_holds_is_not_waited_for(training: Training) -> None:
+    """A worker that froze while it claimed must not hang the others."""
+    with training.engine.connect() as claiming:
+        claiming.execute(update(WorkItem).values(claims=0))
+        with transaction(training.engine) as session:
+            assert claim(session, training.item, training.worker, 60) is None
+    assert training.claim().item_id == training.item
 
 
 def test_what_was_done_lately_is_known(training: Training) -> None:

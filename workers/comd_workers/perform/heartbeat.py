@@ -9,11 +9,11 @@ import uuid
 from types import TracebackType
 from typing import Self
 
-from sqlalchemy import URL
+from sqlalchemy import URL, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from comd_platform.db.engine import make_engine, transaction
-from comd_platform.ledger import Claim, LeaseLost, beat, renew
+from comd_platform.ledger import Claim, LeaseLost, beat, renew, session_name
 from comd_platform.ledger.workers import BEAT_SECONDS
 
 log = logging.getLogger(__name__)
@@ -23,7 +23,7 @@ class Heartbeat:
     """Beats for as long as the process lives; `holding` also renews one claim's lease."""
 
     def __init__(self, url: URL, worker_id: int) -> None:
-        self._engine = make_engine(url, pool_size=1)
+        self._engine = make_engine(url, pool_size=1, application_name=session_name(worker_id))
         self._worker_id = worker_id
         self._held: tuple[Claim, float] | None = None
         self._lost: uuid.UUID | None = None
@@ -95,7 +95,14 @@ class Heartbeat:
         held = self._held
         with transaction(self._engine) as session:
             beat(session, self._worker_id, "idle" if held is None else "busy")
-            holds = held is None or renew(session, *held)
-        if held is not None and not holds:
-            self._lost = held[0].token
+        if held is not None:
+            self._renew(*held)
         self._renewed_at = time.monotonic()
+
+    def _renew(self, claim: Claim, lease_seconds: float) -> None:
+        # On its own: our main thread may be writing the item's results, and hold its row for a while.
+        with transaction(self._engine) as session:
+            session.execute(text("SET LOCAL lock_timeout = '1s'"))
+            holds = renew(session, claim, lease_seconds)
+        if not holds:
+            self._lost = claim.token
