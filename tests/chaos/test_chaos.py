@@ -19,8 +19,10 @@ from pathlib import Path
 
 import pytest
 import yaml
-from chaos import KINDS, Attack, Target, target
+from chaos import Attack
+from chaos_faults import KINDS
 from chaos_report import write_report
+from chaos_target import Target, target
 from recompute import check_run
 from run_content import assert_same_content, run_content, unfinished
 from sqlalchemy import Engine
