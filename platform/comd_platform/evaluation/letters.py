@@ -21,31 +21,33 @@ from typing import Final
 LETTERS: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 _TYPOGRAPHY: Final = str.maketrans("\u2018\u2019\u201c\u201d\u2013\u2014", "''\"\"--")
-_OPEN = r"[\[({<\"']*"
+_OPEN = r"[\[({<\"'$]*"
 # A capital counts unless it begins a word ("A dog" is one too); a small letter only at an end.
 _CAPITAL = r"(?:[B-Z]|A(?!\s+(?!because\b|since\b|and\b|or\b)[a-z]))(?![\w']|-\w)"
 _LETTER = rf"(?:({_CAPITAL})|([a-z])(?=[\])}}>\"']*\s*(?:[.,;!]|\n|$)))"
-_NOUN = r"(?:answer|option|choice|letter)"
+_NOUN = r"(?:answer|ans|option|choice|letter)"
 _IS = r"(?:\s+(?:is|was|would\s+be|should\s+be|must\s+be)\s*:?|\s*[:=])"
 
 _STATEMENT: Final = re.compile(
     rf"(?i:\b{_NOUN}(?:\s+{_NOUN})?{_IS}\s*(?:the\s+)?(?:{_NOUN}\s+)?){_OPEN}{_LETTER}"
     rf"|(?i:\bI(?:'d|\s+would|\s+will)?\s+(?:choose|pick|select|go\s+with)\s+(?:{_NOUN}\s+)?){_OPEN}{_LETTER}"
-    rf"|\\boxed\{{(?:\\text\{{)?{_OPEN}{_LETTER}"
+    rf"|\\boxed\{{(?:\\(?:text|mathrm|mathbf)[a-z]*\{{)?{_OPEN}{_LETTER}"
     rf"|(?<![\w']){_OPEN}([A-Z])[\])}}\"']*\s+is\s+(?:the\s+)?"
     rf"(?:correct|right|(?:correct|right|best)\s+{_NOUN})(?=\s*(?:[.,;!]|\n|$|because\b))"
 )
 _SENTENCE: Final = re.compile(rf"The answer is {_OPEN}{_CAPITAL}")
 _ALSO: Final = re.compile(
-    r"[\])}>\"'.]*\s*(?:,?\s*(?i:or|and)\s+|[/&,]\s*)"
+    r"[\])}>\"'.]*(?:\s*(?:,?\s*(?i:or|and)\s+|[/&,]\s*)"
     rf"(?:{_NOUN}\s+)?{_OPEN}[A-Z](?=[\])}}>\"']*\s*(?:[.,;/&]|\n|$|or\b|and\b))"
+    rf"|\s+{_OPEN}[A-Z]\W*\Z)"
 )
 _ALONE: Final = re.compile(rf"(?i:{_NOUN}\s*:?\s*)?[\W_]*([A-Za-z])[\W_]*")
 _LEADING: Final = re.compile(
-    r"(?i:(?:option|choice)\s+)?(?:[\[({<]([A-Z])[\])}>]"
-    r"|([A-Z])(?:[.):\]](?=\s|$)|,\s|\s+-+\s|\s*\n|\s+(?:because|since)\b))"
+    r"(?i:(?:option|choice)\s+)?(?:[\[({<]([A-Za-z])[\])}>]"
+    r"|([a-z](?=\)\s)|[A-Z])(?:[.):\]](?=\s|$)|,\s|\s+-+\s|\s*\n|\s+(?:because|since)\b))"
 )
-_LABELS: Final = re.compile(r"(?:^|(?<=\s))(?:[\[(]([A-Z])[\])]|([A-Z])[.):])\s+\S")
+_MARKS: Final = re.compile(r"</?(?:s|answer|pad|eos)>|<\|[a-z_]+\|>")
+_LABELS: Final = re.compile(r"(?:^|(?<=\s))(?:[\[(]([A-Za-z])[\])]|([a-z](?=\))|[A-Z])[.):])\s+\S")
 
 
 def read_option(reply: str, count: int) -> int | None:
@@ -88,13 +90,14 @@ def _labels(text: str) -> set[str]:
     }
     leading = _LEADING.match(text)
     if leading is not None:
-        found.add(leading[1] or leading[2])
-        found |= {first or second for first, second in _LABELS.findall(text)}
+        found.add((leading[1] or leading[2]).upper())
+        found |= {(first or second).upper() for first, second in _LABELS.findall(text)}
         if _ALSO.match(text, leading.end(leading.lastindex or 0)):
             found.add("")
     return found
 
 
 def _plain(reply: str) -> str:
-    """Without emphasis and typographic variants of letters, quotes and dashes."""
-    return re.sub(r"[*`_]", "", unicodedata.normalize("NFKC", reply).translate(_TYPOGRAPHY)).strip()
+    """Without emphasis, what tokenizers and templates put around a reply, and typographic variants."""
+    plain = unicodedata.normalize("NFKC", reply).translate(_TYPOGRAPHY)
+    return re.sub(r"[*`_]", "", _MARKS.sub("\n", plain)).strip()

@@ -6,7 +6,8 @@ Known layouts, told apart by what is in the file:
 - `{"correct": [rows], "incorrect": [rows]}` (LLaVA's analysis file), `{"results": [rows]}` and the like;
 - `{id: text}`, `{id: letter}`, `{id: index}` and `{id: row}`.
 
-Of a repeated id the last row counts.
+Of a repeated id the last row counts. A number in a row's prediction is what the model said, a text like
+any other: nothing tells whether its options begin at 0 or at 1. `pred_idx` and `{id: index}` do: at 0.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from comd_platform.errors import ComdError
 from comd_platform.evaluation.documents import Repeats, Row, read_document
 
 ID_FIELDS: Final = ("question_id", "qid", "q_id", "pid", "id", "problem_id")
-SAID_FIELDS: Final = (
+SURE_FIELDS: Final = (
     "text",
     "pred",
     "prediction",
@@ -30,6 +31,8 @@ SAID_FIELDS: Final = (
     "model_answer",
     "generated_text",
 )
+SAID_FIELDS: Final = (*SURE_FIELDS, "answer")
+"""Names of a prediction; `answer`, which may be the right one, goes last: see `_is_question`."""
 STORED_FIELDS: Final = ("parsed_ans", "pred_idx", "result")
 _LISTS: Final = ("results", "outputs", "predictions", "answers", "data")
 
@@ -115,9 +118,17 @@ def _from_rows(path: Path, rows: Iterable[Any]) -> Predictions:
             )
         if key in found.said:
             found.repeated[key] = found.repeated.get(key, 0) + 1
-        found.said[key] = _said(path, key, row[fields[0]])
+        if fields[0] == "answer" and _is_question(row):
+            raise _unknown_layout(path, f"record {number} (id {key}) is a question with its answer")
+        said = _said(path, key, row[fields[0]])
+        found.said[key] = str(said) if isinstance(said, int) and fields[0] in SAID_FIELDS else said
         found.stored[key] = _said(path, key, _stored(row, fields[0]))
     return found
+
+
+def _is_question(row: Row) -> bool:
+    """Whether a row's `answer` is the right one: where the options stand beside it."""
+    return any(name in row for name in ("choices", "options", "choice_a", "A"))
 
 
 def _stored(row: Row, said: str) -> Any:

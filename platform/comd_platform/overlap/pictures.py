@@ -12,7 +12,9 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from comd_platform.db.copy import copy_rows
+from comd_platform.images.names import ImageError
 from comd_platform.images.perceptual import MIN_SIDE, Hashes, near_hashes, perceptual_hash
+from comd_platform.images.reading import stored_file
 from comd_platform.images.store import ImageStore
 
 _LOG = logging.getLogger(__name__)
@@ -85,17 +87,17 @@ def _hash_missing(session: Session, store: ImageStore, given: dict[str, object])
 def _hash_files(
     store: ImageStore, files: Sequence[tuple[int, str]]
 ) -> Iterator[tuple[int, int | None]]:
-    def one(path: str) -> int | OSError | None:
+    def one(path: str) -> int | OSError | ImageError | None:
         try:
-            with Image.open(store.absolute(path)) as image:
+            with Image.open(stored_file(store.root, path)) as image:
                 return perceptual_hash(image)
-        except OSError as error:  # gone, or damaged since it was imported
+        except (OSError, ImageError) as error:  # gone, damaged or led astray since it was imported
             return error
 
     with ThreadPoolExecutor(_THREADS, thread_name_prefix="comd-hashes") as threads:
         hashes = threads.map(one, [path for _, path in files])
         for (image_id, path), found in zip(files, hashes, strict=True):
-            if isinstance(found, OSError):
+            if isinstance(found, OSError | ImageError):
                 _LOG.warning("picture %s (%s) cannot be read: %s", image_id, path, found)
             else:
                 yield image_id, found

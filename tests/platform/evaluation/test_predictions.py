@@ -32,6 +32,7 @@ LAYOUTS: dict[str, str] = {
     "array": json.dumps(rows()),
     "pid and pred": json.dumps(rows("pid", "pred")),
     "id and output": json.dumps(rows("id", "output")),
+    "answer": json.dumps(rows(said="answer")),
     "in an object": json.dumps({"results": rows()}),
     "lines": "\n".join(json.dumps(row) for row in rows(prompt="<image>")),
     "commas": ",\n".join(json.dumps(row) for row in rows("question_id", "prediction")) + ",\n",
@@ -63,6 +64,12 @@ def test_stored_options_stand_beside_the_texts(tmp_path: Path) -> None:
     assert alone.said == alone.stored == {"4": 1, "5": -1, "6": 2, "7": None}
 
 
+def test_a_number_that_was_said_is_no_index(tmp_path: Path) -> None:
+    assert read(tmp_path, '{"question_id": 7, "prediction": 1}').said == {"7": "1"}
+    assert read(tmp_path, '{"question_id": 7, "pred_idx": 1}').said == {"7": 1}
+    assert read(tmp_path, '{"7": 1}').said == {"7": 1}
+
+
 def test_of_a_repeated_id_the_last_counts(tmp_path: Path) -> None:
     twice = read(tmp_path, json.dumps([*rows(), *rows(), {"question_id": "4", "text": "D"}]))
     assert twice.said == {"4": "D", "v5": "C"}
@@ -84,6 +91,8 @@ def test_of_a_repeated_id_the_last_counts(tmp_path: Path) -> None:
         ('[{"question_id": 3, "label": "A"}]', r"record 1 \(id 3\) has none of text"),
         ('[{"question_id": 3, "text": {"a": 1}}]', "prediction of 3 is neither"),
         ('[{"question_id": 3, "text": true}]', "prediction of 3 is neither"),
+        ('[{"id": "3", "answer": "A", "choices": ["x", "y"]}]', "is a question with its answer"),
+        ('{"preds": ["A", "B"], "labels": ["A", "B"]}', "prediction of preds is neither"),
         ('"x"', "no file of predictions"),
     ],
 )

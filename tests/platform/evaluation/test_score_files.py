@@ -173,6 +173,25 @@ def test_seed_bench_needs_right_options(tmp_path: Path) -> None:
     assert "gt_answer" in (error.value.hint or "")
 
 
+def test_a_file_does_not_score_itself_by_what_it_said(tmp_path: Path) -> None:
+    said = write(tmp_path / "said.json", [{"question_id": "1", "answer": "A"}])
+    with pytest.raises(ComdError, match="the model's or the right one"):
+        score("seed_bench", None, said)
+    questions = write(tmp_path / "SEED-Bench.json", [seed_question("1", 1, "B")])
+    assert score("seed_bench", questions, said).scores["Avg"] == 0
+    carries = [{"question_id": "1", "answer": "A", "gt_answer": "A"}]
+    assert score("seed_bench", None, write(tmp_path / "own.json", carries)).scores["Avg"] == 100
+
+
+def test_a_file_of_numbers_says_which_is_the_first_or_is_refused(tmp_path: Path) -> None:
+    questions = write(tmp_path / "SEED-Bench.json", [seed_question("1", 1, "B")])
+    said = write(tmp_path / "said.json", [{"question_id": "1", "prediction": 1}])
+    with pytest.raises(ComdError, match="every prediction is a number"):
+        score("seed_bench", questions, said)
+    declared = write(tmp_path / "idx.json", [{"question_id": "1", "pred_idx": 1}])
+    assert score("seed_bench", questions, declared).scores["Avg"] == 100
+
+
 def test_llava_bench_by_hand(tmp_path: Path) -> None:
     questions = [
         {"question_id": key, "category": category}

@@ -75,6 +75,21 @@ def test_a_picture_that_is_gone_is_counted_and_the_rest_compared(world: World) -
     assert list(world.verdicts()) == [(asked, "near_image")]
 
 
+def test_a_stored_picture_that_became_a_link_out_of_the_store_is_not_followed(world: World) -> None:
+    original = draw(1, (256, 192))
+    astray = world.picture("astray.png", original.resize((128, 96)))
+    world.ask("What?", astray)
+    world.hold_out("How many?", world.picture("original.png", original))
+    path = world.session.scalar(text("SELECT path FROM image WHERE id = :id"), {"id": astray})
+    file = world.store.absolute(str(path))
+    outside = world.store.root.parent / "outside.png"
+    file.rename(outside)
+    file.symlink_to(outside)
+    world.session.execute(text("UPDATE image SET perceptual_hash = NULL"))
+    assert world.check().unread == 1
+    assert world.verdicts() == {}
+
+
 def test_small_and_plain_pictures_are_compared_by_their_bytes_only(world: World) -> None:
     small = world.picture("small.png", draw(1, (24, 24)))
     world.ask("What is this?", small)

@@ -61,7 +61,10 @@ def evaluate(world: Engine, database: URL, settings: Settings) -> Evaluate:
         with inline_workforce(database, settings) as workforce:
             driver = Driver(world, workforce, poll_seconds=0.01)
             for iteration_id in wanted:
-                evaluate_iteration(driver, "toy", iteration_id, benchmark, finetune)
+                students = numbers is None or any(numbers)
+                evaluate_iteration(
+                    driver, "toy", iteration_id, benchmark, finetune, students=students
+                )
 
     return go
 
@@ -111,6 +114,22 @@ def test_a_run_that_has_not_begun_has_a_teacher_and_an_untuned_student(
         "student",
     ]
     assert rows(world, "SELECT phase FROM iteration") == [("label",)]
+
+
+def test_iteration_0_leaves_the_students_alone_also_where_there_are_some(
+    world: Engine,
+    loop: Callable[[int], None],
+    evaluate: Evaluate,
+    settings: Settings,
+    tmp_path: Path,
+) -> None:
+    loop(1)
+    bring(world, settings, tmp_path, "choice", ITEMS)
+    evaluate("choice", [0])
+    assert rows(world, "SELECT subject, iteration_id FROM evaluation ORDER BY id") == [
+        ("teacher", None),
+        ("student", None),
+    ]
 
 
 def test_choices_are_ranked_by_their_likelihood(

@@ -37,6 +37,12 @@ def evaluate_run(
     from comd_workers.cli.progress import Board
     from comd_workers.workforce import Workforce
 
+    students = iterations is None or any(iterations)
+    if finetune is not None and not students:
+        raise RunError(
+            "--iteration 0 has no student to fine-tune",
+            hint="Name a tuned iteration, or none for all of them.",
+        )
     stop = stop_on_signals()
     console = console_for_people(stderr=as_json)
     with database() as (engine, settings):
@@ -48,7 +54,9 @@ def evaluate_run(
             patience = Patience.of(settings, stop)
             driver = Driver(engine, workforce, board.watch(run), stop=stop, patience=patience)
             for iteration_id in wanted:
-                evaluate_iteration(driver, run, iteration_id, benchmark, finetune)
+                evaluate_iteration(
+                    driver, run, iteration_id, benchmark, finetune, students=students
+                )
         with transaction(engine) as session:
             found = run_verdicts(session, run_id, benchmark)
     if found is None:
@@ -63,13 +71,20 @@ def evaluate_run(
 
 
 def evaluate_iteration(
-    driver: Driver, run: str, iteration_id: int, benchmark: str, finetune: str | None
+    driver: Driver,
+    run: str,
+    iteration_id: int,
+    benchmark: str,
+    finetune: str | None,
+    *,
+    students: bool = True,
 ) -> None:
-    """Teacher, untuned student and the iteration's student; the fine-tuned one where it is asked for."""
+    """Teacher, untuned student and, with `students`, the iteration's own; the fine-tuned one where it
+    is asked for."""
     from comd_platform.loop.fine_tuning import plan_evaluation, plan_training
     from comd_platform.loop.phases.evaluate import plan_benchmarks
 
-    driver.evaluate(run, iteration_id, partial(plan_benchmarks, names=[benchmark]))
+    driver.evaluate(run, iteration_id, partial(plan_benchmarks, names=[benchmark], own=students))
     if finetune is not None:
         driver.fine_tune(run, iteration_id, partial(plan_training, pool_name=finetune))
         asked = partial(plan_evaluation, pool_name=finetune, benchmark_name=benchmark)

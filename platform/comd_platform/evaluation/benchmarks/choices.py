@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -63,6 +63,8 @@ class ChoiceBenchmark(Benchmark):
             for name, choice in key.items()
             if name in answers
         }
+        if not any(option is not None for option in taken.values()):
+            _refuse_numbers(predictions, [answers[name] for name in taken])
         return FileReport(
             benchmark=self.kind,
             scores=self.score(key, taken),
@@ -99,6 +101,15 @@ def _as_stored(said: Said, count: int) -> int | None:
     if isinstance(said, str):
         said = LETTERS.find(said.strip()) if len(said.strip()) == 1 else -1
     return said if said is not None and 0 <= said < count else None
+
+
+def _refuse_numbers(path: Path, answers: Collection[Said]) -> None:
+    """A file of nothing but numbers is no model that got everything wrong."""
+    if answers and all(str(said).strip().isdigit() for said in answers):
+        raise PredictionError(
+            f"{path}: every prediction is a number, and nothing says which option is the first",
+            hint="Where 0 is A, call the field pred_idx; else write letters.",
+        )
 
 
 def _stored_answers(path: Path, found: Predictions) -> dict[str, Said]:

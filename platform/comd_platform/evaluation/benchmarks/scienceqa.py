@@ -1,8 +1,9 @@
 """ScienceQA (Lu et al. 2022): the nine columns of the paper's Table 1.
 
 Questions are a folder with `pid_splits.json` and either the official `problems.json` or its trimmed
-form, a JSONL of `{id, subject, grade, has_text, has_image, answer, n_choices}`. A question with a hint
-is TXT, with a picture IMG (both may be), with neither NO.
+form, a JSONL of `{id, subject, grade, has_text, has_image, answer, n_choices}`, or LLaVA's converted
+form (`scienceqa_llava`). A question with a hint is TXT, with a picture IMG (both may be), with neither
+NO.
 """
 
 from __future__ import annotations
@@ -15,6 +16,12 @@ from typing import Any, ClassVar, Final
 
 from comd_platform.evaluation.benchmarks.base import QuestionsError
 from comd_platform.evaluation.benchmarks.choices import Choice, ChoiceBenchmark
+from comd_platform.evaluation.benchmarks.scienceqa_llava import (
+    Converted,
+    converted_file,
+    converted_problems,
+)
+from comd_platform.evaluation.benchmarks.wording import LETTER_PLEASE
 from comd_platform.evaluation.documents import read_document, read_rows
 from comd_platform.evaluation.grading import LIKELIHOOD, WITH_CHOICES
 from comd_platform.evaluation.item import Item
@@ -65,7 +72,14 @@ class ScienceQA(ChoiceBenchmark):
     max_new_tokens: ClassVar[int | None] = 1024
 
     def read_items(self, path: Path, metric: str) -> Iterator[Item]:
-        """QCM prompts, whose answers are to end with "The answer is X."; ranked: without options."""
+        """QCM prompts, whose answers are to end with "The answer is X."; ranked: without options.
+
+        LLaVA's converted form is asked as LLaVA asks it: as it stands, and for the letter alone.
+        """
+        converted = _converted_file(path, "test")
+        if converted is not None:
+            yield from (_asked(each, metric) for each in _of_split(converted, "test"))
+            return
         for key, problem in official_problems(path, "test"):
             columns = _official(key, problem).columns
             question, _ = qcm_lea(problem)
@@ -76,11 +90,7 @@ class ScienceQA(ChoiceBenchmark):
                 f"{key}/{problem['image']}" if problem["image"] else None,
                 question,
                 (LETTERS[problem["answer"]],),
-                {
-                    "subject": columns[0],
-                    "context": "+".join(columns[1:-1]),
-                    "grade": columns[-1],
-                },
+                _groups(columns),
                 tuple(problem["choices"]),
             )
 
@@ -96,11 +106,55 @@ def read_problems(path: Path, split: str) -> Iterator[Problem]:
     """The problems of a split, from the folder or a file in it. Raises QuestionsError."""
     folder = path if path.is_dir() else path.parent
     official = path if path.is_file() else folder / _PROBLEMS
+    converted = _converted_file(path, split)
+    trimmed = any(folder.glob(f"*_{split}_meta.jsonl"))
+    if converted is not None and (converted == path or not trimmed):
+        yield from map(_of_converted, _of_split(converted, split))
+        return
     if official.name.endswith(".jsonl") or not official.is_file():
         yield from _trimmed(folder, official, split)
         return
     for key, problem in official_problems(official, split):
         yield _official(key, problem)
+
+
+def _groups(columns: tuple[str, ...]) -> dict[str, str]:
+    return {"subject": columns[0], "context": "+".join(columns[1:-1]), "grade": columns[-1]}
+
+
+def _converted_file(path: Path, split: str) -> Path | None:
+    """LLaVA's file, where it is what was given or the official one is not there."""
+    if path.is_dir() and (path / _PROBLEMS).is_file():
+        return None
+    return converted_file(path, split)
+
+
+def _of_split(file: Path, split: str) -> Iterator[Converted]:
+    """The problems of a converted file; with pid_splits.json beside it, exactly those of the split."""
+    found = {problem.key: problem for problem in converted_problems(file)}
+    wanted = split_ids(file.parent, split, {}) if (file.parent / _SPLITS).is_file() else found
+    for key in wanted:
+        if key not in found:
+            raise QuestionsError(f"{file} lacks problem {key} of the split {split}")
+        yield found[key]
+
+
+def _of_converted(each: Converted) -> Problem:
+    try:
+        grade = _grade(each.grade)
+    except ValueError as error:
+        raise QuestionsError(f"ScienceQA problem {each.key}: unknown {error}") from error
+    there = bool(each.image)
+    return Problem(
+        each.key, each.subject, grade, each.has_text, there, each.answer, len(each.choices)
+    )
+
+
+def _asked(each: Converted, metric: str) -> Item:
+    groups = _groups(_of_converted(each).columns)
+    question = each.stem if metric == LIKELIHOOD else f"{each.body}\n{LETTER_PLEASE}"
+    answers = (LETTERS[each.answer],)
+    return Item(each.key, each.image, question, answers, groups, each.choices)
 
 
 def split_ids(folder: Path, split: str, problems: Mapping[str, Any]) -> list[str]:
@@ -123,7 +177,8 @@ def official_problems(path: Path, split: str) -> Iterator[tuple[str, Mapping[str
     if not file.is_file():
         raise QuestionsError(
             f"{path} holds no {_PROBLEMS}",
-            hint="Asking models takes the official problems.json; its trimmed forms only score.",
+            hint="Asking models takes the official problems.json or LLaVA's llava_test_CQM-A.json; "
+            "what has no questions in it only scores.",
         )
     problems = read_document(file)
     for key in split_ids(file.parent, split, problems):

@@ -11,13 +11,14 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
-from comd_platform.evaluation.benchmarks.base import QuestionsError
+from comd_platform.evaluation.benchmarks.base import FileReport, QuestionsError
 from comd_platform.evaluation.benchmarks.choices import Choice, ChoiceBenchmark
 from comd_platform.evaluation.benchmarks.wording import worded
 from comd_platform.evaluation.documents import read_document
 from comd_platform.evaluation.grading import CHOICE, LIKELIHOOD
 from comd_platform.evaluation.item import Item
 from comd_platform.evaluation.letters import LETTERS
+from comd_platform.evaluation.predictions import SURE_FIELDS
 
 DIMENSIONS: Final = ("SUG", "IY", "IAS", "ILN", "ICG", "SRS", "IIN", "VRG", "TRN")
 """Scene Understanding 1, Instance Identity 2, … Text Recognition 9, in the official numbering."""
@@ -48,6 +49,17 @@ class SeedBench(ChoiceBenchmark):
             groups = {"dimension": key[name].columns[0]} if key[name].columns else {}
             answer = LETTERS[key[name].answer]
             yield Item(name, image, worded(question, choices, metric), (answer,), groups, choices)
+
+    def score_file(self, questions: Path | None, predictions: Path, *, stored: bool) -> FileReport:
+        """As every choice benchmark, but for a file whose `answer` were key and prediction at once."""
+        for row in read_questions(predictions) if questions is None else ():
+            if "gt_answer" not in row and not any(name in row for name in SURE_FIELDS):
+                raise QuestionsError(
+                    f"{predictions}: question {row['question_id']} has an answer, but nothing says "
+                    "whether the model's or the right one",
+                    hint="--questions SEED-Bench.json says what is right.",
+                )
+        return super().score_file(questions, predictions, stored=stored)
 
     def read_key(self, questions: Path) -> dict[str, Choice]:
         key: dict[str, Choice] = {}

@@ -33,17 +33,20 @@ def plan(session: Session, context: Context) -> int:
     return plan_benchmarks(session, context, context.config.evaluation.benchmarks)
 
 
-def plan_benchmarks(session: Session, context: Context, names: Iterable[str]) -> int:
+def plan_benchmarks(
+    session: Session, context: Context, names: Iterable[str], *, own: bool = True
+) -> int:
     """The same for the benchmarks called `names`.
 
-    Teacher and untuned student always stand beside the iteration's own student, where it has one yet.
+    Teacher and untuned student always stand beside the iteration's own student, where it has one yet;
+    without `own` they stand alone.
     """
     planned = 0
     for name in names:
         benchmark = find_benchmark(session, name)
         planned += plan_one(session, context, benchmark, "teacher", None)
         planned += plan_one(session, context, benchmark, "student", None)
-        if context.student_model_id is not None:
+        if own and context.student_model_id is not None:
             checkpoint = _checkpoint(session, context)
             planned += plan_one(session, context, benchmark, "student", checkpoint)
     return planned
