@@ -21,7 +21,7 @@ from comd_platform.errors import ComdError
 from comd_platform.evaluation.benchmarks import BENCHMARKS
 from comd_platform.evaluation.item import Item
 from comd_platform.images.names import ImageError, locate
-from comd_platform.images.register import register_images
+from comd_platform.images.register import PictureRefused, register_images
 from comd_platform.images.store import ImageStore
 from comd_platform.settings import Settings
 
@@ -85,7 +85,11 @@ def import_benchmark(
     with transaction(engine) as session:
         # One import of benchmarks at a time: name and fingerprint are both unique.
         session.execute(text("LOCK TABLE benchmark IN SHARE ROW EXCLUSIVE MODE"))
-        image_ids = register_images(session, ImageStore(settings.image_root), files, link=link)
+        try:
+            image_ids = register_images(session, ImageStore(settings.image_root), files, link=link)
+        except PictureRefused as error:
+            key = next(item.key for item in items if item.image == error.name)
+            raise BenchmarkError(f"{path}: item {key!r}: {error}", hint=error.hint) from error
         fingerprint = _fingerprint(items, kind, metric, _contents(session))
         known = _known(session, name, fingerprint)
         if known is not None:

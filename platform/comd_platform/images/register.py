@@ -32,17 +32,25 @@ class Registered:
     known: int
 
 
+class PictureRefused(ImageError):
+    """The picture called `name` cannot be used."""
+
+    def __init__(self, name: str, error: ImageError) -> None:
+        super().__init__(error.message, hint=error.hint)
+        self.name = name
+
+
 def register_images(
     session: Session, store: ImageStore, files: Mapping[str, Path], *, link: bool = False
 ) -> dict[str, int]:
     """Keep each file in the store; returns the `image.id` of every name.
 
-    Raises ImageError at the first picture that cannot be used; the session must then roll back.
+    Raises PictureRefused at the first picture that cannot be used; the session must then roll back.
     """
     prepare_arrivals(session)
     refused = stage_arrivals(session, store, files.items(), link=link)
-    for error in refused.values():
-        raise error
+    for name, error in refused.items():
+        raise PictureRefused(name, error) from error
     register_arrivals(session)
     rows = session.execute(
         text("SELECT arrived.source, image.id FROM arrived JOIN image USING (sha256)")

@@ -48,8 +48,9 @@ def parse_chat(position: int, value: object) -> SourceRecord | BadRecord:
         return BadRecord(position, None, "record", "expected an object")
     metadata = value.get("metadata")
     described = {**metadata, **value} if isinstance(metadata, dict) else value
-    name = identifier(described, "id", "question_id", "key")
+    name = None
     try:
+        name = identifier(described, "id", "question_id", "key")
         said, inside = _said(value)
         pictures = [*_pictures(value), *inside]
         if len(pictures) > 1:
@@ -93,7 +94,7 @@ def _turns(
         who = turn.get(speaker, turn.get("role", turn.get("from")))
         if who == "system" and number == 1:
             continue
-        if who not in _SPEAKERS:
+        if not isinstance(who, str) or who not in _SPEAKERS:
             raise RecordError(field, f"turn {number}: nobody here is called {who!r}")
         what = turn.get(text, turn.get("content", turn.get("value")))
         if isinstance(what, list):

@@ -13,7 +13,7 @@ from pathlib import Path
 from sqlalchemy import Engine, text
 
 from comd_platform.db.engine import transaction
-from comd_platform.images.names import ImageError
+from comd_platform.images.names import ImageError, locate
 from comd_platform.images.register import prepare_arrivals, register_arrivals, stage_arrivals
 from comd_platform.images.store import ImageStore
 from comd_platform.importers.records import BadRecord, ImportFailed
@@ -73,10 +73,11 @@ def import_pictures(
     with Refusals(directory.absolute(), skip=skip_bad) as refusals, transaction(engine) as session:
         pool_id = open_pool(session, name, {"format": PICTURES, "file": directory.name})
         prepare_arrivals(session)
-        refused = stage_arrivals(
+        inside, refused = _inside(directory, files)
+        refused |= stage_arrivals(
             session,
             ImageStore(settings.image_root),
-            files,
+            inside,
             link=link,
             on_progress=on_progress,
         )
@@ -110,6 +111,22 @@ def _pictures(directory: Path) -> list[tuple[str, Path]]:
         if path.suffix.lower() in SUFFIXES and path.is_file() and not hidden:
             found.append((str(relative), path))
     return found
+
+
+def _inside(
+    directory: Path, files: list[tuple[str, Path]]
+) -> tuple[list[tuple[str, Path]], dict[str, ImageError]]:
+    """(the files that lie in the directory, the names of links that lead out of it)."""
+    inside: list[tuple[str, Path]] = []
+    refused: dict[str, ImageError] = {}
+    for name, path in files:
+        try:
+            located = locate(directory, name)
+        except ImageError as error:
+            refused[name] = error
+        else:
+            inside.append((name, located or path))
+    return inside, refused
 
 
 def _refuse(refusals: Refusals, refused: dict[str, ImageError]) -> None:
