@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import sys
 from pathlib import Path
 
 import pytest
+from processes import comd, finish
+from sqlalchemy import Engine
+from toy_world import import_toy_world, toy_config
 
+from comd_platform.db.engine import transaction
+from comd_platform.runs import create_run
+from comd_platform.settings import Settings
+from comd_tinyworld import weights_path
 from comd_workers.lmms_eval import VARIABLE, BridgeFailed, Measured, measure
 
 STAND_IN = """
@@ -66,3 +74,30 @@ def test_without_it_the_message_says_what_to_do(
     monkeypatch.setenv(VARIABLE, str(tmp_path / "nowhere"))
     with pytest.raises(BridgeFailed, match="cannot be started"):
         measure("/weights", "mme", tmp_path)
+
+
+def test_the_command_hands_over_teacher_and_untuned_student_once(
+    engine: Engine, settings: Settings, stand_in: Path, tmp_path: Path
+) -> None:
+    import_toy_world(engine, settings, tmp_path / "toy", pictures=2)
+    hf = {"engine": "hf", "device": "cpu"}
+    roles = {
+        role: {"model": hf | {"model": str(weights_path(role))}} for role in ("teacher", "student")
+    }
+    with transaction(engine) as session:
+        create_run(session, toy_config(**roles))
+        create_run(session, toy_config(name="scripted"))
+    command = ("evaluate", "toy", "--benchmark", "lmms-eval:mme", "--json")
+    told = finish(comd(*command))
+    found = json.loads(told[told.index("[\n") :])
+    assert {each["model"] for each in found} == {"teacher", "untuned student"}
+    assert found[0]["result"]["value"] == 0.75
+    results = sorted(settings.artifact_root.rglob("*results.json"))
+    assert len(results) == 2
+    before = [path.stat().st_mtime_ns for path in results]
+    assert "mme" in finish(comd(*command[:-1]))
+    assert [path.stat().st_mtime_ns for path in results] == before  # read back, not measured again
+    wrong = comd("evaluate", "scripted", "--benchmark", "lmms-eval:mme")
+    output, _ = wrong.communicate(timeout=60)
+    assert wrong.returncode == 1
+    assert "runs on the engine scripted" in output
