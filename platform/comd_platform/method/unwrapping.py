@@ -37,8 +37,9 @@ _CHINESE_PREAMBLE = re.compile(
 )
 _BOLD_LABEL = re.compile(r"(\*\*|__)([^*_\n:]{1,40})(?:(:)\1|\1(:))")
 _LABEL = re.compile(
-    r"\A(?:(?:new|generated|rewritten|created|the|my|one)\s+){0,3}"
-    r"(?:question|instruction|prompt|query|q)\s*#?\d{0,2}\s*[:\uff1a]\s*",
+    r"\A(?:#{1,4} ?|\[)?(?:(?:new|generated|rewritten|created|the|my|one)\s+){0,3}"
+    r"(?:question|instruction|prompt|query|q)\s*#?\d{0,2}\s*(?:#{0,4}\s*[:\uff1a]|\]\s*[:\uff1a]?(?=\s*\S))\s*"
+    r"|\A#{1,4} (?:new )?(?:question|instruction|prompt)\s*\n\s*",
     re.IGNORECASE,
 )
 _ITEM = re.compile(r"\A(?:\(?\d{1,2}[.)]|[-*\u2022])\s+")
