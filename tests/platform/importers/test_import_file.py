@@ -306,7 +306,7 @@ def test_wrong_arguments_are_refused(
     path = write(SEED)
     with pytest.raises(ImportFailed, match="there is no file"):
         import_file(engine, settings, path=tmp_path / "none.json")
-    with pytest.raises(ImportFailed, match="is no file"):
+    with pytest.raises(ImportFailed, match="Is a directory"):
         import_file(engine, settings, path=tmp_path)
     with pytest.raises(ImportFailed, match="no directory"):
         import_file(engine, settings, path=path, images=tmp_path / "none")

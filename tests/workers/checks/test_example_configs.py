@@ -84,6 +84,7 @@ EXAMPLE_FAMILY = {
     "one-gpu-24gb": "llava",
     "images-only": "llava",
     "qwen-vl": "qwen",
+    "vllm-teacher": "qwen",
     "smolvlm": "smolvlm",
 }
 

@@ -71,7 +71,7 @@ def test_the_second_driver_of_a_run_is_told_who_holds_it(
     # Ctrl-C gives the prompt back in seconds, and the run can be taken up again.
     first.send_signal(signal.SIGINT)
     output, _ = first.communicate(timeout=20)
-    assert (first.returncode, "stopped in iteration 1, phase label" in output) == (1, True)
+    assert (first.returncode, "stopped in iteration 1, phase label" in output) == (130, True)
     assert scalar(engine, "SELECT driver IS NULL FROM run")
 
 
