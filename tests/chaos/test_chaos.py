@@ -149,7 +149,7 @@ def test_the_long_form() -> None:
         attacks = [
             threads.submit(survive, scripted_world(30, 4, 0.02), SCRIPTED, seed=3),
             threads.submit(survive, scripted_world(12, 2, 0.02), REDIS, seed=4, redis=True),
-            threads.submit(survive, tiny_world(150, 3, 40), REAL, seed=5),
+            threads.submit(survive, tiny_world(150, 3, 60), REAL, seed=5),
         ]
     done = [fault for attack in attacks for fault in attack.result().done]
     print(f"{len(done)} faults in {time.time() - began:.0f} s")
