@@ -108,6 +108,20 @@ def test_a_training_that_is_asked_to_stop_saves_first(spec_of: SpecOf) -> None:
     same_training(train(spec), whole)
 
 
+def test_what_a_training_left_that_died_after_its_checkpoint_is_tidied_up(
+    spec_of: SpecOf, faults: Path
+) -> None:
+    spec = saving(spec_of("run", epochs=2), 2)
+    (faults / "training.published").write_text("kill")
+    with pytest.raises(TrainingFailed, match="SIGKILL"):
+        train(spec, from_template=False)
+    assert spec.checkpoint.exists()
+    assert saved_step(spec) is not None
+    result, metrics = train(spec, timeout_s=0)
+    assert [m.step for m in metrics] == list(range(1, result.steps + 1))
+    assert saved_step(spec) is None
+
+
 @pytest.mark.full
 def test_what_another_spec_saved_is_not_gone_on_from(spec_of: SpecOf) -> None:
     spec = spec_of("run", epochs=6)

@@ -67,7 +67,9 @@ def run_training(
     tail = MetricTail(spec.output / "metrics.jsonl")
     with alone(spec, owner, care.check) as lock:
         found = finished(spec)
-        if found is None:
+        if found is not None:
+            drop_all(spec)  # it may have ended between its checkpoint and tidying up
+        else:
             standing = _prepare(spec)
             watchdog = Watchdog(spec)
             ranks = Ranks.start(spec, lock, from_template=from_template)
