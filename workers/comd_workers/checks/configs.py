@@ -19,6 +19,8 @@ from comd_platform.method.prompts import load_prompt
 from comd_workers.checks.finding import Finding, error, note, ok
 
 ROLES: tuple[Role, ...] = get_args(Role)
+CHECKPOINT = "checkpoint"
+"""What a training calls the model directory that it leaves in its output."""
 
 
 def check_config(path: Path) -> list[Finding]:
@@ -101,6 +103,12 @@ def _weights(what: str, model: str) -> Iterator[Finding]:
     path = Path(model)
     if not path.is_absolute() and not path.exists():
         yield note(what, f"{model} is a hub id: downloaded when first used, unless it is cached")
+    elif path.name == CHECKPOINT and not path.exists():
+        yield note(
+            what,
+            f"{model} is not there yet, and the run cannot tune before it is",
+            "A training makes it: comd pretrain train … --out " + path.parent.name,
+        )
     elif not (path / "config.json").is_file():
         yield error(
             what,
