@@ -32,7 +32,7 @@ test: $(STAMP) ## The everyday tests, on a real PostgreSQL and real workers
 test-full: $(STAMP) ## What is too long for everyday: browser, several ranks, the demo itself
 	@$(PYTEST) -m full
 
-chaos: $(STAMP) ## A hundred faults against whole runs (20 minutes on two idle cores); writes docs/reliability.md
+chaos: $(STAMP) ## A hundred faults against whole runs (ten minutes on two cores); writes docs/reliability.md
 	@$(PYTEST) -m chaos -s tests/chaos
 
 lint: $(STAMP) ## ruff, mypy and the rules of who may import whom

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import platform
 import shutil
-import subprocess
 import sys
 import threading
 import time
@@ -180,17 +179,7 @@ assert sum(map(sum, (q.values() for q in (SCRIPTED, REDIS, REAL)))) > 100
 
 def _machine() -> str:
     load = os.getloadavg()[0]
-    return (
-        f"{os.cpu_count()} cores, load {load:.0f}, Python {platform.python_version()}, "
-        f"commit {_commit()}"
-    )
-
-
-def _commit() -> str:
-    git = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
-    )
-    return git.stdout.strip() or "unknown"
+    return f"{os.cpu_count()} cores, load {load:.0f}, Python {platform.python_version()}"
 
 
 if __name__ == "__main__":
