@@ -27,15 +27,16 @@ class Inflicted:
     recovered: float
 
 
-PLANTED_AT_ONCE = 3
-
-
 @dataclass
 class Attack:
-    """A seeded order of faults; each comes as soon as the run has got on since the one before."""
+    """A seeded order of faults; each comes as soon as the run has got on since the one before.
+
+    at_once: how many fault points may be planted at the same time.
+    """
 
     quota: dict[str, int]
     seed: int
+    at_once: int = 3
     done: list[Inflicted] = field(default_factory=list)
 
     def on(self, to: Target) -> bool:
@@ -56,7 +57,7 @@ class Attack:
             way = KINDS[kind][turns[kind] % len(KINDS[kind])]
             turns[kind] += 1
             if isinstance(way, At):
-                if way.point in planted or len(planted) >= PLANTED_AT_ONCE:
+                if way.point in planted or len(planted) >= self.at_once:
                     waiting.append(kind)
                     continue
                 planted[way.point] = kind
