@@ -17,7 +17,7 @@ $(STAMP): pyproject.toml
 	  || { echo "comd needs Python 3.11, 3.12 or 3.13; name one: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) \
 	  || { echo "cannot make a virtual environment; on Debian: apt install python3-venv"; exit 1; }
-	@echo "installing comd and what it stands on into $(VENV) (about 2 GB, a few minutes)"
+	@echo "installing comd and what it stands on into $(VENV) (about 3 GB, a few minutes)"
 	@$(BIN)/pip install --quiet --disable-pip-version-check -e '.[train,pretrain,dashboard,embedded,dev]'
 	@touch $@
 
