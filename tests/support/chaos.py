@@ -73,13 +73,6 @@ class Attack:
             (to.faults / point).unlink(missing_ok=True)
         return not waiting and not planted
 
-    def left(self) -> dict[str, int]:
-        """What of the quota is still to be done."""
-        found = dict(self.quota)
-        for each in self.done:
-            found[each.kind] -= 1
-        return {kind: count for kind, count in found.items() if count > 0}
-
     def _record(self, to: Target, kind: str, how: str, hit: float) -> None:
         seen = to.progress()
         to.wait_for(lambda: to.progress() != seen and to.sound(), f"progress after {kind} {how}")
