@@ -7,8 +7,10 @@ from functools import lru_cache
 from pathlib import Path
 
 import platformdirs
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from comd_platform.errors import ComdError
 
 _ROOT_HOME = Path("/var/lib/comd")
 
@@ -19,6 +21,10 @@ def default_home() -> Path:
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         return _ROOT_HOME
     return platformdirs.user_data_path("comd")
+
+
+class SettingsError(ComdError):
+    """An environment variable that holds what it cannot hold."""
 
 
 class Settings(BaseSettings):
@@ -57,5 +63,12 @@ class Settings(BaseSettings):
 
 @lru_cache(maxsize=1)
 def get_settings() -> Settings:
-    """The process's settings, read once."""
-    return Settings()
+    """The process's settings, read once. Raises SettingsError naming the variable."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        name = f"COMD_{str(first['loc'][0]).upper()}"
+        raise SettingsError(
+            f"{name}: {first['msg']}", hint=f"Set {name} to another value, or unset it."
+        ) from None  # what was given may be a secret
