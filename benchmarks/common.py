@@ -1,6 +1,7 @@
 """What every benchmark shares: contenders take turns, medians are compared, a row is printed.
 
-A benchmark is a script with a function `measure(scale, rounds) -> list[Row]`, handed to `main`.
+A benchmark is a script with a function `measure(scale, rounds) -> list[Row]`, handed to `main`; one
+that has sizes to walk through hands it a second, `grow(scale) -> list[Curve]`.
 """
 
 from __future__ import annotations
@@ -12,6 +13,9 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+
+from growth import Curve
+from growth import table as growth_table
 
 ROUNDS = 3
 
@@ -90,17 +94,27 @@ def scaled(amount: int, scale: float) -> int:
     return max(1, round(amount * scale))
 
 
-def main(measure: Callable[[float, int], list[Row]]) -> None:
-    """A benchmark's command line: measure, print the table, keep the rows as JSON when asked."""
+def main(
+    measure: Callable[[float, int], list[Row]], grow: Callable[[float], list[Curve]] | None = None
+) -> None:
+    """A benchmark's command line: measure, print the tables, keep them as JSON when asked."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--scale", type=float, default=1.0, help="1: the sizes of the page")
     parser.add_argument("--rounds", type=int, default=ROUNDS)
-    parser.add_argument("--json", type=Path, help="write the rows to this file too")
+    parser.add_argument("--json", type=Path, help="write the rows and curves to this file too")
+    parser.add_argument("--grow", action="store_true", help="how cost grows, where sizes matter")
+    parser.add_argument("--only-grow", action="store_true", help="that alone")
     arguments = parser.parse_args()
-    rows = measure(arguments.scale, arguments.rounds)
-    print(table(rows))
+    rows, curves = [], []
+    if not arguments.only_grow:
+        rows = measure(arguments.scale, arguments.rounds)
+        print(table(rows))
+    if grow and (arguments.grow or arguments.only_grow):
+        curves = grow(arguments.scale)
+        print(growth_table(curves))
     if arguments.json:
-        arguments.json.write_text(json.dumps([asdict(row) for row in rows]))
+        kept = {"rows": [asdict(row) for row in rows], "curves": [asdict(each) for each in curves]}
+        arguments.json.write_text(json.dumps(kept))
 
 
 def table(rows: list[Row]) -> str:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import platform
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
+import growth
 import psutil
 import psycopg
 from common import Row, table
+from growth import Curve
 
 PACKAGES = ("comd", "sqlalchemy", "psycopg", "rapidfuzz", "rouge-score", "numpy", "pillow")
 
@@ -31,17 +32,29 @@ times drift from day to day; compare ratios.{shared}
 ## What each row is
 
 {notes}
-
+{growth}
 ## Where it was measured
 
 {machine}
 
 ## Adding a row
 
-One script in `benchmarks/` with a function `measure`, and its name in `SCRIPTS` of
-`benchmarks/run.py`. Each script also runs alone, and small while one works on it:
-`.venv/bin/python benchmarks/ledger.py --scale 0.1`. They use an embedded PostgreSQL of their own, or
-the server that `COMD_BENCH_DATABASE_URL` names.
+One script in `benchmarks/` with a function `measure` (and `grow`, where there are sizes to walk
+through), and its name in `SCRIPTS` of `benchmarks/run.py`. Each script also runs alone, and small
+while one works on it: `.venv/bin/python benchmarks/ledger.py --scale 0.1 --grow`. What was measured
+stays in `benchmarks/results/bench.json`; `benchmarks/run.py --page` makes this page from it. They use
+an embedded PostgreSQL of their own, or the server that `COMD_BENCH_DATABASE_URL` names.
+"""
+GROWTH = """
+## How cost grows
+
+The exponent is that of a least-squares line through the logarithms: 1 is linear, below 1 something
+fixed still weighs. *At the end* is the exponent between the two largest sizes; above {limit} it is
+bold, and the notes say where it lies.
+
+{table}
+{notes}
+{pictures}
 """
 SHARED = """
 
@@ -85,14 +98,21 @@ def describe_machine(database_url: str) -> Machine:
 
 
 def write_page(
-    path: Path, rows: list[Row], machine: Machine, *, command: str, seconds: float
+    path: Path,
+    rows: list[Row],
+    curves: list[Curve],
+    machine: Machine,
+    *,
+    command: str,
+    date: str,
+    seconds: float,
 ) -> None:
-    """(Re)write the page."""
+    """(Re)write the page, and the pictures beside it in images/growth."""
     facts = {
         "machine": f"{machine.cores} cores of {machine.cpu}, {machine.memory_gib:.0f} GiB of memory,"
         f" {machine.system}",
         "versions": ", ".join(f"{name} {number}" for name, number in machine.versions.items()),
-        "date": f"{datetime.now(UTC):%Y-%m-%d}",
+        "date": date,
         "command": f"`{command}`, {seconds:.0f} s in all",
         "load average before": f"{machine.load:.1f}",
     }
@@ -102,11 +122,25 @@ def write_page(
         shared=SHARED.format(load=machine.load, cores=machine.cores) if shared else "",
         table=table(rows),
         notes="\n".join(f"- **{row.what}**: {row.note} Rounds: {row.rounds}." for row in rows),
+        growth=_growth(curves, path.parent) if curves else "",
         machine="\n".join(
             ["| | |", "| --- | --- |", *(f"| {k} | {v} |" for k, v in facts.items())]
         ),
     )
     path.write_text(text)
+
+
+def _growth(curves: list[Curve], folder: Path) -> str:
+    pictures = growth.draw(curves, folder / "images" / "growth")
+    return GROWTH.format(
+        limit=growth.WORSE_THAN_LINEAR,
+        table=growth.table(curves),
+        notes="".join(f"\n- **{each.what}**: {each.note}" for each in curves if each.note),
+        pictures="\n".join(
+            f"\n![{topic}: seconds over size]({picture.relative_to(folder)})"
+            for topic, picture in pictures.items()
+        ),
+    )
 
 
 def _cpu() -> str:

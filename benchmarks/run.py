@@ -1,5 +1,7 @@
 """Runs every benchmark, one after the other, and writes docs/performance.md: `make bench`.
 
+What was measured stays in benchmarks/results/bench.json; `--page` writes the page from it again.
+
 Another benchmark is a script in this directory with a `measure`, and a line in SCRIPTS.
 """
 
@@ -12,11 +14,15 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from common import ROUNDS, Row
 from databases import SERVER, server
-from page import describe_machine, write_page
+from growth import Curve
+from page import Machine, describe_machine, write_page
 
 from comd_platform.db.engine import libpq_url
 
@@ -30,6 +36,8 @@ SCRIPTS = (
 )
 HERE = Path(__file__).resolve().parent
 PAGE = HERE.parent / "docs" / "performance.md"
+KEPT = HERE / "results" / "bench.json"
+TRIED = HERE.parent / "build" / "bench.json"  # of a run at another scale
 
 
 def main() -> None:
@@ -37,29 +45,50 @@ def main() -> None:
     parser.add_argument("--scale", type=float, default=1.0, help="1: the sizes of the page")
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--out", type=Path, default=PAGE)
+    parser.add_argument("--page", action="store_true", help="write the page, measure nothing")
     arguments = parser.parse_args()
+    kept = KEPT if arguments.scale == 1 else TRIED
+    if not arguments.page:
+        kept.parent.mkdir(exist_ok=True)
+        command = (
+            "make bench" if arguments.scale == 1 else f"benchmarks/run.py --scale {arguments.scale}"
+        )
+        kept.write_text(json.dumps(_measure(arguments.scale, arguments.rounds, command), indent=1))
+    found = json.loads(kept.read_text())
+    write_page(
+        arguments.out,
+        [Row(**row) for row in found["rows"]],
+        [Curve(**curve) for curve in found["curves"]],
+        Machine(**found["machine"]),
+        command=found["command"],
+        date=found["date"],
+        seconds=found["seconds"],
+    )
+    print(f"wrote {arguments.out.name}; measured in {found['seconds']:.0f} s")
+
+
+def _measure(scale: float, rounds: int, command: str) -> dict[str, Any]:
+    """Everything that the page is made from."""
     started = time.monotonic()
     with server() as url:
         machine = describe_machine(libpq_url(url))
         environment = {**os.environ, SERVER: libpq_url(url)}
-        rows = [
-            row
-            for script in SCRIPTS
-            for row in _run(script, arguments.scale, arguments.rounds, environment)
-        ]
-    seconds = time.monotonic() - started
-    command = (
-        "make bench" if arguments.scale == 1 else f"benchmarks/run.py --scale {arguments.scale}"
-    )
-    write_page(arguments.out, rows, machine, command=command, seconds=seconds)
-    print(f"wrote {arguments.out.name} after {seconds:.0f} s")
+        scripts = [_run(script, scale, rounds, environment) for script in SCRIPTS]
+    return {
+        "command": command,
+        "date": f"{datetime.now(UTC):%Y-%m-%d}",
+        "seconds": time.monotonic() - started,
+        "machine": asdict(machine),
+        "rows": [row for script in scripts for row in script["rows"]],
+        "curves": [curve for script in scripts for curve in script["curves"]],
+    }
 
 
-def _run(script: str, scale: float, rounds: int, environment: dict[str, str]) -> list[Row]:
+def _run(script: str, scale: float, rounds: int, environment: dict[str, str]) -> dict[str, Any]:
     """A script in a process of its own, so that no benchmark warms or weighs down another."""
     print(f"{script} ...", flush=True)
     with tempfile.TemporaryDirectory(prefix="comd-bench-") as room:
-        kept = Path(room) / "rows.json"
+        kept = Path(room) / "measured.json"
         subprocess.run(
             [
                 sys.executable,
@@ -67,11 +96,13 @@ def _run(script: str, scale: float, rounds: int, environment: dict[str, str]) ->
                 f"--scale={scale}",
                 f"--rounds={rounds}",
                 f"--json={kept}",
+                "--grow",
             ],
             env=environment,
             check=True,
         )
-        return [Row(**row) for row in json.loads(kept.read_text())]
+        measured: dict[str, Any] = json.loads(kept.read_text())
+        return measured
 
 
 if __name__ == "__main__":
