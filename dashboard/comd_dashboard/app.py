@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 import streamlit as st
 
+from comd_dashboard import links
 from comd_dashboard.panels.workers import workers
-from comd_dashboard.runs import choose
+from comd_dashboard.runs import Chosen, choose
 from comd_dashboard.views import VIEWS
 from comd_dashboard.views.view import View
 from comd_platform.errors import ComdError
@@ -16,14 +17,17 @@ from comd_platform.errors import ComdError
 def main() -> None:
     """Draw the page that the address names. What a user can act on is told, not raised."""
     st.set_page_config(page_title="comd", page_icon="🎓", layout="wide")
-    st.sidebar.subheader("comd", anchor=False)
-    current = st.navigation(
-        [
-            st.Page(_shown(view), title=view.title, icon=view.icon, url_path=view.path)
-            for view in VIEWS
-        ]
-    )
+    chosen: Chosen | None = None
+    pages = {
+        view.path: st.Page(
+            _shown(view, lambda: chosen), title=view.title, icon=view.icon, url_path=view.path
+        )
+        for view in VIEWS
+    }
+    current = st.navigation(list(pages.values()))
+    links.register(pages)
     try:
+        chosen = choose()
         current.run()
     except ComdError as error:
         st.error(error.message)
@@ -31,13 +35,13 @@ def main() -> None:
             st.caption(error.hint)
 
 
-def _shown(view: View) -> Callable[[], None]:
+def _shown(view: View, chosen: Callable[[], Chosen | None]) -> Callable[[], None]:
     def show() -> None:
-        chosen = choose()
-        if chosen is None:
+        runs = chosen()
+        if runs is None:
             _first_steps()
         else:
-            view.show(chosen)
+            view.show(runs)
 
     return show
 

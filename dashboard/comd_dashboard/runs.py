@@ -7,54 +7,50 @@ from dataclasses import dataclass
 
 import streamlit as st
 
+from comd_dashboard import address
 from comd_dashboard.data import read
 from comd_platform.reports.runs import RunRow, list_runs
 
-PARAMETER = "run"
+RUN = "run"
+COMPARED = "with"
 
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """The run of the page, and the runs it is compared with."""
+    """The run of the page, and the runs it is compared with, in the order they were picked in."""
 
     run: RunRow
     compared: tuple[RunRow, ...]
 
+    @property
+    def runs(self) -> tuple[RunRow, ...]:
+        """All of them; the leftmost is the baseline of a comparison."""
+        return (self.run, *self.compared)
+
 
 def choose() -> Chosen | None:
-    """The pickers; None where there is no run. `?run=NAME` names it and follows the choice."""
-    runs = read(list_runs)
+    """The pickers; None where there is no run. `?run=NAME&with=OTHER` says the same."""
+    runs = {run.run: run for run in read(list_runs)}
     if not runs:
         return None
-    names = [run.run for run in runs]
-    asked = st.query_params.get(PARAMETER)
-    if asked is not None and asked not in names:
-        st.sidebar.warning("The run that the address names does not exist.")
-    if "run" not in st.session_state or st.session_state["run"] not in names:
-        st.session_state["run"] = asked if asked in names else names[0]
-    name = st.sidebar.selectbox("Run", names, key="run")
-    st.query_params[PARAMETER] = name
-    run = runs[names.index(name)]
-    others = [other for other in runs if other.run != name]
-    compared: list[str] = []
-    if others:
-        compared = st.sidebar.multiselect(
-            "Compare with",
-            [other.run for other in others],
-            default=[other.run for other in others if _related(run, other)][:5],
-            key=f"compared-{name}",
-        )
-    st.sidebar.caption(_told(run))
-    return Chosen(run, tuple(other for other in others if other.run in compared))
-
-
-def _related(run: RunRow, other: RunRow) -> bool:
-    """Whether they share iterations: one branched off the other, or both off a third."""
-    return (
-        other.parent == run.run
-        or run.parent == other.run
-        or (run.parent is not None and run.parent == other.parent)
-    )
+    asked = st.query_params.get(RUN)
+    with st.sidebar:
+        if asked is not None and asked not in runs:
+            st.warning("The run that the address names does not exist.")
+        run = runs[address.choice("Run", list(runs), RUN)]
+        others = [name for name in runs if name != run.run]
+        compared: list[str] = []
+        if others:
+            compared = address.choices(
+                "Compare with",
+                others,
+                COMPARED,
+                placeholder="No other run",
+                help="The run above is the baseline; these stand beside it, in the order they are "
+                "picked in.",
+            )
+        st.caption(_told(run))
+    return Chosen(run, tuple(runs[name] for name in compared))
 
 
 def _told(run: RunRow) -> str:

@@ -10,6 +10,7 @@ import pytest
 import streamlit as st
 from sqlalchemy import URL
 from streamlit.testing.v1 import AppTest
+from streamlit.util import calc_hash
 
 from comd_dashboard import data, launch
 from comd_platform.db.engine import libpq_url
@@ -18,6 +19,7 @@ from comd_platform.settings import get_settings
 SYNTHETIC = Path(__file__).parents[1] / "support" / "synthetic_run.sql"
 
 Open = Callable[[URL], AppTest]
+Go = Callable[[AppTest, str], AppTest]
 
 
 @pytest.fixture(scope="session")
@@ -47,3 +49,17 @@ def open_app(monkeypatch: pytest.MonkeyPatch) -> Iterator[Open]:
     st.cache_resource.clear()
     st.cache_data.clear()
     get_settings.cache_clear()
+
+
+@pytest.fixture
+def go() -> Go:
+    """Turns an app to the page of that path, not yet run.
+
+    `AppTest.switch_page` knows pages that are files; ours are functions, known by their path.
+    """
+
+    def turned(app: AppTest, path: str) -> AppTest:
+        app._page_hash = calc_hash(path)
+        return app
+
+    return turned

@@ -78,24 +78,18 @@ def page() -> Iterator[Page]:
     assert outside == []
 
 
-def test_the_page_shows_a_run_and_another_one(address: str, page: Page, tmp_path: Path) -> None:
+def test_the_page_shows_a_run_and_another_one(address: str, page: Page) -> None:
     page.goto(address)
     page.get_by_role("heading", name="random").wait_for(timeout=60_000)
-    page.locator("[data-testid=stVegaLiteChart] .marks").nth(4).wait_for(timeout=60_000)
     assert "run=random" in page.url
 
     page.get_by_test_id("stSidebar").get_by_test_id("stSelectbox").locator("input").click()
     page.get_by_role("option", name="paper").click()
     page.get_by_role("heading", name="paper").wait_for(timeout=60_000)
     page.get_by_test_id("stSidebar").get_by_text("Selection: competitive").wait_for()
-    page.locator("[data-testid=stVegaLiteChart] .marks").nth(4).wait_for(timeout=60_000)
     assert "run=paper" in page.url
     assert page.get_by_test_id("stException").count() == 0
     assert page.get_by_test_id("stAlert").count() == 0
-
-    picture = tmp_path / "overview.png"
-    page.screenshot(path=picture)
-    assert picture.stat().st_size > 50_000
 
 
 def test_a_link_opens_the_run_that_it_names(address: str, page: Page) -> None:

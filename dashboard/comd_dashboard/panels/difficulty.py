@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
+from comd_dashboard import address
 from comd_dashboard.charts.difficulty import histogram
 from comd_dashboard.data import read
 from comd_dashboard.panels.panel import draw, nothing_yet, panel
@@ -24,11 +25,14 @@ def difficulty(run: RunRow) -> None:
                 f"comd iterate {run.run}" if run.selection == "competitive" else None,
             )
             return
-        # The key changes with the newest, so that a new assessment is shown when it comes.
-        newest = assessed[-1]
-        key = f"assessed-{run.run_id}-{newest}"
-        picked = st.segmented_control("After iteration", assessed, default=newest, key=key)
-        chosen = picked or newest
+        chosen = address.choice(
+            "After iteration",
+            assessed,
+            "iteration",
+            default=assessed[-1],
+            look="segments",
+            follow=True,
+        )
         rows = read(difficulty_histogram, run.run_id, chosen)
         if not rows:
             nothing_yet("Difficulty", "No reply of the assessor could be read; see judge_health.")

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import streamlit as st
-
+from comd_dashboard import address
 from comd_dashboard.charts import scores as charts
 from comd_dashboard.data import read
 from comd_dashboard.panels.panel import draw, nothing_yet, panel
@@ -48,7 +47,7 @@ def held_out(run: RunRow, compared: Sequence[RunRow]) -> None:
             return
         chosen = benchmarks[0]
         if len(benchmarks) > 1:
-            chosen = st.selectbox("Benchmark", benchmarks, key="benchmark") or chosen
+            chosen = address.choice("Benchmark", benchmarks, "benchmark")
         draw(
             charts.held_out(run.run, scores, chosen, run.wanted),
             f"Held-out score on {chosen} by iteration with 95 % intervals",

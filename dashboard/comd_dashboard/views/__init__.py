@@ -5,8 +5,14 @@ Not called `pages`: Streamlit would take a folder of that name beside `app.py` f
 
 from __future__ import annotations
 
-from comd_dashboard.views import overview
+from comd_dashboard.views import difficulty, judge, now, pools, progress
 from comd_dashboard.views.view import View
 
-VIEWS: tuple[View, ...] = (overview.VIEW,)
+VIEWS: tuple[View, ...] = (
+    now.VIEW,
+    pools.VIEW,
+    difficulty.VIEW,
+    judge.VIEW,
+    progress.VIEW,
+)
 """The first one opens."""

@@ -1,0 +1,17 @@
+"""How far the assessor can be trusted."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from comd_dashboard.panels import scores
+from comd_dashboard.runs import Chosen
+from comd_dashboard.views.view import View
+
+
+def show(chosen: Chosen) -> None:
+    st.header("Judge", anchor=False)
+    scores.judged(chosen.run)
+
+
+VIEW = View("Judge", "judge", ":material/balance:", show)
