@@ -171,8 +171,8 @@ def read_span(text: str) -> Range:
 
 
 def write_span(ends: Range) -> str:
-    """The two ends as `read_span` reads them; neither is negative."""
-    return f"{ends[0]:g}-{ends[1]:g}"
+    """The two ends as `read_span` reads them, to the last digit; neither is negative."""
+    return "-".join(repr(float(end)).removesuffix(".0") for end in ends)
 
 
 @dataclass(frozen=True, slots=True)

@@ -151,6 +151,6 @@ def test_an_address_from_before_a_change_does_not_undo_it(app: AppTest) -> None:
     assert _told(app) == "first middle 3 0.5 []"
 
 
-@pytest.mark.parametrize("ends", [(1.0, 10.0), (2.5, 2.5)])
+@pytest.mark.parametrize("ends", [(1.0, 10.0), (2.5, 2.5), (25 / 3, 9.1)])
 def test_ends_are_read_as_they_are_written(ends: address.Range) -> None:
     assert address.read_span(address.write_span(ends)) == ends

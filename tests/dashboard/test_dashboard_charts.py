@@ -8,7 +8,6 @@ from comd_dashboard.charts import difficulty, pools, scores
 from comd_platform.reports.difficulty import DifficultyBin
 from comd_platform.reports.evaluations import ScoreRow, Who
 from comd_platform.reports.pools import FunnelRow, PoolRow
-from comd_platform.reports.summary import MeanScoreRow
 
 
 def _values(chart: Any) -> list[list[dict[str, Any]]]:
@@ -53,18 +52,6 @@ def test_the_histogram_marks_the_threshold() -> None:
     assert [bar["instructions"] for bar in bars] == [3, 9]
     assert rule[0]["threshold"] == 0.33
     assert label[0]["label"] == "τ = 0.33"
-
-
-def test_judged_scores_leave_out_what_was_not_scored() -> None:
-    rows = [
-        MeanScoreRow(1, False, 0.33, 10, 0, 4, 8.5, 5.0),
-        MeanScoreRow(2, False, 0.33, 0, 3, 0, None, None),
-    ]
-    (points,) = _values(scores.judged(rows, wanted=2))
-    assert {(p["iteration"], p["who"], p["score"]) for p in points} == {
-        (1, "teacher", 8.5),
-        (1, "student", 5.0),
-    }
 
 
 def test_held_out_intervals_stay_within_what_a_score_can_be() -> None:

@@ -8,51 +8,6 @@ import altair as alt
 
 from comd_dashboard.charts import style
 from comd_platform.reports.evaluations import ScoreRow
-from comd_platform.reports.summary import MeanScoreRow
-
-
-def judged(rows: Sequence[MeanScoreRow], wanted: int) -> style.AnyChart:
-    """Mean scores of student and teacher by iteration, on the assessor's scale."""
-    points = [
-        {"iteration": row.iteration, "who": who, "score": score, "scored": row.scored}
-        for row in rows
-        for who, score in (("teacher", row.teacher_score), ("student", row.student_score))
-        if score is not None
-    ]
-    chart: alt.Chart = (
-        alt.Chart(style.data(points))
-        .mark_line(point=alt.OverlayMarkDef(size=70, filled=True), strokeWidth=2.5)
-        .encode(
-            x=style.iterations(1, max(wanted, *(row.iteration for row in rows))),
-            y=alt.Y(
-                "score:Q",
-                title="mean score (1 to 10)",
-                scale=alt.Scale(domain=[1, 10]),
-                axis=alt.Axis(values=list(range(1, 11))),
-            ),
-            color=alt.Color(
-                "who:N",
-                scale=alt.Scale(
-                    domain=["student", "teacher"], range=[style.STUDENT, style.TEACHER]
-                ),
-                legend=style.legend(),
-            ),
-            tooltip=[
-                "iteration:O",
-                "who:N",
-                alt.Tooltip("score:Q", format=".2f"),
-                alt.Tooltip("scored:Q", title="instructions scored", format=","),
-            ],
-        )
-        .properties(
-            height=style.HEIGHT,
-            title=style.title(
-                "How the assessor scores student and teacher",
-                "Over the cache pool, which grows harder as difficult instructions are added.",
-            ),
-        )
-    )
-    return chart
 
 
 def held_out(

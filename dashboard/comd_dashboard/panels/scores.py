@@ -10,26 +10,6 @@ from comd_dashboard.data import read
 from comd_dashboard.panels.panel import draw, nothing_yet, panel
 from comd_platform.reports.evaluations import run_scores
 from comd_platform.reports.runs import RunRow
-from comd_platform.reports.summary import mean_scores
-
-
-def judged(run: RunRow) -> None:
-    """The assessor's mean scores."""
-    with panel():
-        rows = [row for row in read(mean_scores, run.run_id) if row.scored]
-        if not rows:
-            why = (
-                "No iteration has been assessed yet; this comes at its end."
-                if run.selection == "competitive"
-                else "This run does not choose by difficulty, so it is spared the assessor."
-            )
-            nothing_yet(
-                "Scores of the assessor",
-                why,
-                f"comd iterate {run.run}" if run.selection == "competitive" else None,
-            )
-            return
-        draw(charts.judged(rows, run.wanted), "Mean score of student and teacher by iteration")
 
 
 def held_out(run: RunRow, compared: Sequence[RunRow]) -> None:

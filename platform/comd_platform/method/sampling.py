@@ -25,6 +25,18 @@ class Selected:
     band: Band
 
 
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """How many sources are taken from each band."""
+
+    difficult: int
+    easy: int
+
+    @property
+    def sources(self) -> int:
+        return self.difficult + self.easy
+
+
 def balanced_selection(
     candidates: Sequence[Candidate],
     threshold: float,
@@ -67,21 +79,33 @@ def balance(
     Raises:
         ValueError: if the cap or the share is negative.
     """
+    difficult = [key for key, found in bands.items() if found == "difficult"]
+    easy = [key for key, found in bands.items() if found == "easy"]
+    wanted = quota(len(difficult), len(easy), max_sources, easy_share)
+    chosen = [
+        *(Selected(key, "difficult") for key in _sample(difficult, seed, wanted.difficult)),
+        *(Selected(key, "easy") for key in _sample(easy, seed, wanted.easy)),
+    ]
+    return sorted(chosen, key=lambda selected: selected.key)
+
+
+def quota(
+    difficult: int, easy: int, max_sources: int | None = None, easy_share: float = 1.0
+) -> Quota:
+    """How many of so many difficult and easy ones `balance` chooses.
+
+    Raises:
+        ValueError: if the cap or the share is negative.
+    """
     _check_cap(max_sources)
     if easy_share < 0:
         raise ValueError(f"easy_share must not be negative, got {easy_share}")
-    difficult = [key for key, found in bands.items() if found == "difficult"]
-    easy = [key for key, found in bands.items() if found == "easy"]
-    easy_count = min(len(easy), int(easy_share * len(difficult)))
-    difficult_count = len(difficult)
+    easy_count = min(easy, int(easy_share * difficult))
+    difficult_count = difficult
     if max_sources is not None:
         easy_count = min(easy_count, int(max_sources * easy_share / (1 + easy_share)))
         difficult_count = min(difficult_count, max_sources - easy_count)
-    chosen = [
-        *(Selected(key, "difficult") for key in _sample(difficult, seed, difficult_count)),
-        *(Selected(key, "easy") for key in _sample(easy, seed, easy_count)),
-    ]
-    return sorted(chosen, key=lambda selected: selected.key)
+    return Quota(difficult_count, easy_count)
 
 
 def random_selection(keys: Sequence[str], seed: int, max_sources: int | None = None) -> list[str]:

@@ -1,16 +1,17 @@
-"""Summary, pools and difficulty, recomputed in Python from the raw rows."""
+"""Summary, pools and judge, recomputed in Python from the raw rows."""
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from statistics import mean
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from comd_platform.reports import difficulty, judge, pools, summary
+from comd_platform.reports import judge, pools, summary
+from comd_platform.reports.cells import score_cells
+from comd_platform.reports.orders import order_cells
 from comd_platform.tables import (
     Answer,
     Assessment,
@@ -90,7 +91,7 @@ def test_the_summary_is_what_the_rows_say(session: Session, run_id: int) -> None
 
 
 def test_the_judge_is_counted_from_its_replies(session: Session) -> None:
-    row = judge.judge_health(session, 1)[1]
+    row = judge.judge_rows(order_cells(session, 1))[1]
     replies = session.scalars(
         select(Judgement)
         .join(Answer, Answer.id == Judgement.student_answer_id)
@@ -113,26 +114,11 @@ def test_the_judge_is_counted_from_its_replies(session: Session) -> None:
 
 def test_the_summary_tells_of_the_judge_what_the_replies_tell(session: Session) -> None:
     for row, health in zip(
-        summary.run_summary(session, 1), judge.judge_health(session, 1), strict=True
+        summary.run_summary(session, 1), judge.judge_rows(order_cells(session, 1)), strict=True
     ):
         assert (row.flips, row.one_order) == (health.flips, health.one_order)
         assert (row.clamped, row.unscored) == (health.clamped, health.unscored)
         assert row.flip_share == pytest.approx(health.flips / health.both_orders)
-
-
-def test_mean_scores_agree_with_the_summary_where_something_was_assessed(
-    session: Session,
-) -> None:
-    quick = summary.mean_scores(session, 2)
-    whole = summary.run_summary(session, 2)
-    assert [row.iteration for row in quick] == [1, 2]
-    assert [row.shared for row in quick] == [True, False]
-    for few, all_ in zip(quick, whole, strict=False):
-        assert few.student_score == all_.student_score
-        assert few.teacher_score == all_.teacher_score
-        assert few.scored == all_.difficult + all_.easy
-        assert (few.difficult, few.unscored) == (all_.difficult, all_.unscored)
-        assert few.unscored > 0
 
 
 def test_the_funnel_narrows_and_adds_up(session: Session) -> None:
@@ -154,48 +140,9 @@ def test_the_funnel_narrows_and_adds_up(session: Session) -> None:
     assert set(rejected) == {"too similar", "unreadable"}
 
 
-@pytest.mark.parametrize("bins", [4, 10, 20, 33])
-def test_the_histogram_holds_every_scored_instruction_once(session: Session, bins: int) -> None:
-    told = difficulty.difficulty_histogram(session, 1, 1, bins=bins)
-    scored = [a.difficulty for a in _assessments(session, 1) if a.difficulty is not None]
-    expected = Counter(
-        (min(math.floor(s * bins), bins - 1), "difficult" if s >= TAU else "easy") for s in scored
-    )
-    assert {(round(row.low * bins), row.band): row.instructions for row in told} == expected
-    assert all(row.high - row.low == pytest.approx(1 / bins) for row in told)
-
-
-@pytest.mark.parametrize("threshold", [0.0, 1.0])
-def test_the_ablation_thresholds_leave_one_band(session: Session, threshold: float) -> None:
-    session.execute(
-        text(
-            "UPDATE run SET config = jsonb_set(config, '{method,difficulty_threshold}',"
-            " to_jsonb(CAST(:threshold AS double precision)))"
-        ),
-        {"threshold": threshold},
-    )
-    bands = {row.band for row in difficulty.difficulty_histogram(session, 1, 1)}
-    types = difficulty.bands_by_task_type(session, 1, 1)
-    means = summary.mean_scores(session, 1)[0]
-    only = "easy" if threshold == 1 else "difficult"
-    assert bands == {only}
-    assert sum(getattr(row, only) for row in types) == means.scored > 0
-    assert means.difficult == (0 if threshold == 1 else means.scored)
-
-
-def test_task_types_add_up_to_the_cache_pool(session: Session) -> None:
-    told = difficulty.bands_by_task_type(session, 1, 3)
-    row = summary.run_summary(session, 1)[2]
-    assert {line.task_type for line in told} == {"knowledge", "look"}
-    assert sum(line.difficult for line in told) == row.difficult
-    assert sum(line.easy for line in told) == row.easy
-    assert sum(line.unscored for line in told) == row.unscored > 0
-    for line in told:
-        assert line.difficult_share == pytest.approx(line.difficult / (line.difficult + line.easy))
-
-
 def test_an_unknown_run_or_iteration_has_no_rows(session: Session) -> None:
     assert summary.run_summary(session, 99) == []
     assert pools.augmentation_funnel(session, 99) == []
-    assert difficulty.difficulty_histogram(session, 1, 99) == []
-    assert difficulty.bands_by_task_type(session, 2, 3) == []
+    assert score_cells(session, 99) == []
+    assert score_cells(session, 2, 3) == []
+    assert order_cells(session, 99) == []
