@@ -10,6 +10,7 @@ import hashlib
 
 ROOT = "root"
 CHILD = "child"
+REVISION = "revision"
 
 
 def root_key(image: str, text: str) -> str:
@@ -24,6 +25,11 @@ def root_key(image: str, text: str) -> str:
 def child_key(parent_key: str, text: str) -> str:
     """The key of an instruction that an augmentor wrote from the one named by `parent_key`."""
     return _digest(CHILD, parent_key, text)
+
+
+def revision_key(parent_key: str, text: str) -> str:
+    """The key of the corrected `text` that a person gave the instruction named by `parent_key`."""
+    return _digest(REVISION, parent_key, text)
 
 
 def awaited(source: str) -> str:

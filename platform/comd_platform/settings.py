@@ -41,6 +41,11 @@ class Settings(BaseSettings):
         description="The same database as a user who may only read (comd db grant-reader); "
         "unset: comd_reader on the embedded PostgreSQL, else the user of COMD_DATABASE_URL.",
     )
+    reviewer_url: SecretStr | None = Field(
+        None,
+        description="The same database as a user who may only add decisions "
+        "(comd db grant-reviewer); unset: comd_reviewer on the embedded PostgreSQL, else nobody.",
+    )
     broker_url: SecretStr | None = Field(
         None, description="redis://… or amqp://… ; unset: pgmq on the same PostgreSQL."
     )

@@ -9,7 +9,7 @@ from sqlalchemy import Engine, text
 
 from comd_platform.config.load import parse_config
 from comd_platform.evaluation.scoring import score
-from comd_platform.keys import child_key, root_key
+from comd_platform.keys import child_key, revision_key, root_key
 from comd_platform.loop.order import phases_of
 from comd_platform.method.augmenting import parse_instruction
 from comd_platform.method.dialogues import SingleTurn, merge_turns
@@ -65,13 +65,36 @@ def cache_pool(rows: Rows, pool_id: int | None) -> dict[int, Any]:
     return found
 
 
-def kept_out(rows: Rows, iteration: Any) -> set[int]:
+def contaminated(rows: Rows, iteration: Any) -> set[int]:
     found = rows.all(
         "SELECT instruction_id FROM contamination"
         " WHERE iteration_id = :iteration AND verdict = 'excluded'",
         iteration=iteration.id,
     )
     return {row.instruction_id for row in found}
+
+
+def kept_out(rows: Rows, iteration: Any) -> set[int]:
+    """What the iteration does not tune on: overlaps, and what people had turned down at its start."""
+    began = rows.all(
+        "SELECT min(started_at) AS at FROM iteration_phase WHERE iteration_id = :iteration"
+        " AND phase NOT IN ('augment', 'accept')",
+        iteration=iteration.id,
+    )[0].at
+    pool = cache_pool(rows, iteration.pool_id)
+    return contaminated(rows, iteration) | (set(turned_down(rows, began)) & set(pool))
+
+
+def turned_down(rows: Rows, at: Any) -> dict[int, Any]:
+    """Instruction -> the review by which it was rejected or edited at a moment, decision by decision."""
+    history = rows.all("SELECT * FROM review WHERE created_at <= :at ORDER BY id", at=at)
+    undone = {row.undoes_id for row in history}
+    verdicts = {
+        row.instruction_id: row
+        for row in history
+        if row.id not in undone and row.decision in {"accept", "reject", "edit"}
+    }
+    return {n: row for n, row in verdicts.items() if row.decision != "accept"}
 
 
 def _check_pool(rows: Rows, before: Any, iteration: Any) -> None:
@@ -102,9 +125,10 @@ def _check_pool(rows: Rows, before: Any, iteration: Any) -> None:
         if parsed.text is None:
             assert (row.status, row.reason) == ("rejected", str(parsed.reason))
     by_image: dict[int, list[tuple[str, str]]] = defaultdict(list)
-    for row in older.values():
-        by_image[row.image_id].append((row.key, row.text))
     children = {row.id: row for row in born}
+    corrected = _check_revisions(rows, iteration, older, children)
+    for row in (*older.values(), *corrected):
+        by_image[row.image_id].append((row.key, row.text))
     left = config["method"]["max_new"]
     for row in walk:
         source = older[row.source_instruction_id]
@@ -127,11 +151,37 @@ def _check_pool(rows: Rows, before: Any, iteration: Any) -> None:
     assert not children, "an instruction was born without an accepted augmentation"
 
 
+def _check_revisions(
+    rows: Rows, iteration: Any, older: dict[int, Any], children: dict[int, Any]
+) -> list[Any]:
+    """The corrected instructions of the pool, taken out of `children`."""
+    pool = rows.by_id("pool")[iteration.pool_id]
+    known = {(row.image_id, row.text) for row in older.values()}
+    edits = {
+        revision_key(older[n].key, review.text): (older[n], review)
+        for n, review in turned_down(rows, pool.created_at).items()
+        if n in older
+        and review.decision == "edit"
+        and (older[n].image_id, review.text) not in known
+    }
+    by_key = {row.key: row for row in children.values()}
+    born = []
+    for key, (corrected, review) in edits.items():
+        child = children.pop(by_key[key].id)
+        assert (child.text, child.parent_id) == (review.text, corrected.id)
+        assert (child.task_type, child.image_id) == (corrected.task_type, corrected.image_id)
+        [evidence] = rows.all("SELECT * FROM revision WHERE instruction_id = :id", id=child.id)
+        assert evidence.review_id == review.id
+        born.append(child)
+    return born
+
+
 def _check_selection(rows: Rows, before: Any, iteration: Any) -> None:
     chosen = rows.all("SELECT * FROM selection WHERE pool_id = :pool", pool=iteration.pool_id)
     # The pool remembers how it was grown: a branch may go on from it under another measure.
     method, seed = rows.by_id("pool")[iteration.pool_id].config, iteration.config["seed"]
-    excluded = kept_out(rows, before)
+    grown = rows.by_id("pool")[iteration.pool_id].created_at
+    excluded = contaminated(rows, before) | set(turned_down(rows, grown))
     older = {n: row for n, row in cache_pool(rows, before.pool_id).items() if n not in excluded}
     assessed = {
         row.instruction_id: row
@@ -176,9 +226,13 @@ def _check_training(rows: Rows, iteration: Any) -> None:
     )
     answered = rows.all(
         "SELECT instruction_id FROM answer JOIN instruction i ON i.id = instruction_id"
-        " WHERE model_id = :teacher AND i.pool_id = :pool",
+        " WHERE model_id = :teacher AND i.id = ANY(:wanted)",
         teacher=iteration.teacher_model_id,
-        pool=iteration.pool_id,
+        wanted=[
+            row.id
+            for row in cache_pool(rows, iteration.pool_id).values()
+            if row.pool_id == iteration.pool_id or iteration.config["pools"]["mode"] == "accumulate"
+        ],
     )
     wanted = {row.instruction_id for row in answered} - kept_out(rows, iteration)
     assert {row.instruction_id for row in examples} == wanted

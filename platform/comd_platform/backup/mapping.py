@@ -26,6 +26,7 @@ SAME: dict[str, tuple[str, ...]] = {
     ),
     "model": ("fingerprint",),
     "pool": ("name",),
+    "review": ("instruction_id", "author", "decision", "created_at"),
 }
 """Columns by which a row of the backup is one that the database has already."""
 

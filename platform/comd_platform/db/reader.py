@@ -7,18 +7,13 @@ for the first of them; without it the other two hold.
 
 from __future__ import annotations
 
-import logging
-
 import psycopg
-from psycopg import sql
 from psycopg.rows import TupleRow
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy import URL, Connection, Engine, create_engine, event, text
 
-from comd_platform.db.engine import DatabaseError, database_url, libpq_url
+from comd_platform.db.engine import database_url, libpq_url
+from comd_platform.db.roles import given_url, grant_role, made_and_granted
 from comd_platform.settings import Settings
-
-log = logging.getLogger(__name__)
 
 READER = "comd_reader"
 STATEMENT_TIMEOUT_S = 30.0
@@ -57,7 +52,7 @@ def reader_engine(
 def reader_url(settings: Settings) -> URL:
     """Where and as whom to read. On the embedded server the role is made here, if need be."""
     if settings.reader_url is not None:
-        return _given(settings.reader_url.get_secret_value())
+        return given_url(settings.reader_url, READER, "COMD_READER_URL")
     url = database_url(settings)
     if settings.database_url is not None:
         return url
@@ -91,51 +86,9 @@ def grant_reader(settings: Settings) -> str:
     one. A role that is there keeps its password. Raises DatabaseError, saying what an administrator
     has to run, when the user of COMD_DATABASE_URL may not make roles.
     """
-    name, password = READER, None
-    if settings.reader_url is not None:
-        given = _given(settings.reader_url.get_secret_value())
-        name, password = given.username or READER, given.password
-    elif settings.database_url is not None:
-        raise DatabaseError(
-            "COMD_READER_URL is not set",
-            hint=f"Set it to COMD_DATABASE_URL with the user {READER} and a password of your "
-            "choice; the role is made with both.",
-        )
-    url = database_url(settings)
-    if name == url.username:
-        raise DatabaseError(
-            f"COMD_READER_URL and COMD_DATABASE_URL name the same user, {name}",
-            hint=f"Name another in COMD_READER_URL, {READER} for example: it shall not write.",
-        )
-    try:
-        with psycopg.connect(libpq_url(url), autocommit=True) as connection:
-            _grant(connection, name, str(password) if password else None)
-    except (
-        psycopg.errors.InsufficientPrivilege,
-        psycopg.errors.ReadOnlySqlTransaction,
-    ) as error:
-        raise DatabaseError(
-            f"{url.username} may not make the role {name}: {error.diag.message_primary}",
-            hint=f"Let an administrator run: CREATE ROLE {name} LOGIN PASSWORD '…'; "
-            "and then give this command again.",
-        ) from error
-    except psycopg.OperationalError as error:
-        raise DatabaseError(
-            f"the database cannot be reached: {str(error).splitlines()[0]}",
-            hint="Run: comd db status",
-        ) from error
-    return name
-
-
-def _given(value: str) -> URL:
-    try:
-        url = make_url(value)
-    except ArgumentError:  # its text may quote the URL, password and all
-        raise DatabaseError(
-            "COMD_READER_URL is not a URL",
-            hint=f"Write it as postgresql://{READER}:password@host:5432/database",
-        ) from None
-    return url.set(drivername="postgresql+psycopg")
+    return grant_role(
+        settings, settings.reader_url, role=READER, variable="COMD_READER_URL", grant=_grant
+    )
 
 
 def _may_read(connection: psycopg.Connection[TupleRow], role: str) -> bool:
@@ -152,36 +105,19 @@ def _may_read(connection: psycopg.Connection[TupleRow], role: str) -> bool:
 
 
 def _grant(connection: psycopg.Connection[TupleRow], role: str, password: str | None) -> None:
-    """One transaction, one at a time: two that grant at once would meet in the catalogue."""
-    name = sql.Identifier(role)
-    database = sql.Identifier(connection.info.dbname)
-    with connection.transaction():
-        connection.execute("SELECT pg_advisory_xact_lock(hashtext('comd db grant-reader'))")
-        known = connection.execute("SELECT FROM pg_roles WHERE rolname = %s", [role]).fetchone()
-        if known is None:
-            log.info("making the role %s, which may read and nothing else", role)
-            made = sql.SQL("CREATE ROLE {} LOGIN NOCREATEDB NOCREATEROLE").format(name)
-            if password is not None:
-                # Hashed here: neither the server's log nor pg_stat_activity ever holds the text.
-                hashed = connection.pgconn.encrypt_password(
-                    password.encode(), role.encode(), b"scram-sha-256"
-                ).decode()
-                made += sql.SQL(" PASSWORD {}").format(sql.Literal(hashed))
-            connection.execute(made)
-            for setting, value in (
-                ("default_transaction_read_only", "on"),
-                ("statement_timeout", f"{round(STATEMENT_TIMEOUT_S)}s"),
-                ("idle_in_transaction_session_timeout", "60s"),
-            ):
-                connection.execute(
-                    sql.SQL("ALTER ROLE {} SET {} = {}").format(
-                        name, sql.Identifier(setting), sql.Literal(value)
-                    )
-                )
-        for grant in (
+    made_and_granted(
+        connection,
+        role,
+        password,
+        settings={
+            "default_transaction_read_only": "on",
+            "statement_timeout": f"{round(STATEMENT_TIMEOUT_S)}s",
+            "idle_in_transaction_session_timeout": "60s",
+        },
+        grants=(
             "GRANT CONNECT ON DATABASE {database} TO {role}",
             "GRANT USAGE ON SCHEMA public TO {role}",
             "GRANT SELECT ON ALL TABLES IN SCHEMA public TO {role}",
             "ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT ON TABLES TO {role}",
-        ):
-            connection.execute(sql.SQL(grant).format(database=database, role=name))
+        ),
+    )

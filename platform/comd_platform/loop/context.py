@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import Exists, Select, column, exists, select, table
+from sqlalchemy import ColumnElement, Exists, Select, column, exists, select, table
 from sqlalchemy.orm import Session
 
 from comd_platform.config.load import parse_config
 from comd_platform.config.run import RunConfig
 from comd_platform.method.seeds import content_seed
+from comd_platform.review.honouring import set_aside
 from comd_platform.tables import Answer, Contamination, Failure, Instruction, Iteration
 
 POOL_CLOSURE = table("pool_closure", column("pool_id"), column("ancestor_id"), column("depth"))
@@ -86,9 +87,14 @@ def quarantined(context: Context, phase: str) -> Exists:
     )
 
 
-def kept_out(iteration_id: int) -> Exists:
-    """That an iteration's decontamination excludes the instruction at hand: it is neither tuned on
-    nor grown from. It stays in the cache pool, and is assessed there."""
+def kept_out(iteration_id: int) -> ColumnElement[bool]:
+    """That an iteration does not tune on the instruction at hand: it overlaps with a benchmark, or a
+    person rejected or edited it. It stays in the cache pool, and is assessed there."""
+    return contaminated(iteration_id) | set_aside(iteration_id)
+
+
+def contaminated(iteration_id: int) -> Exists:
+    """That an iteration's decontamination excludes the instruction at hand."""
     return exists().where(
         Contamination.instruction_id == Instruction.id,
         Contamination.iteration_id == iteration_id,

@@ -34,7 +34,7 @@ from comd_platform.ledger import (
 from comd_platform.loop.context import Context
 from comd_platform.loop.iterations import next_iteration
 from comd_platform.loop.lock import RunLock
-from comd_platform.loop.order import phases_of
+from comd_platform.loop.order import phases_of, phases_on_a_pool
 from comd_platform.loop.phases import (
     accept,
     answer,
@@ -47,6 +47,7 @@ from comd_platform.loop.phases import (
     tune,
 )
 from comd_platform.loop.port import Settled, Silent, Watcher, Workforce
+from comd_platform.review.honouring import pin
 from comd_platform.runs import chain, find_run, run_config
 from comd_platform.tables import Iteration, IterationPhase, WorkItem
 
@@ -196,11 +197,14 @@ class Driver:
 
     def _begin(self, context: Context, phase: str) -> None:
         with transaction(self._engine) as session:
-            session.execute(
+            begun = session.execute(
                 insert(IterationPhase)
                 .values(iteration_id=context.iteration_id, phase=phase)
                 .on_conflict_do_nothing()
-            )
+                .returning(IterationPhase.phase)
+            ).first()
+            if begun and phase == phases_on_a_pool(context.config, context.number)[0]:
+                pin(session, context.iteration_id, context.pool_id)
             acknowledge(session, context.iteration_id, phase)
 
     def _work(

@@ -9,6 +9,7 @@ from comd_platform.config.run import RunConfig
 from comd_platform.loop.bootstrap import first_pool
 from comd_platform.loop.order import phases_of
 from comd_platform.loop.sources import choose_sources
+from comd_platform.review.honouring import revise
 from comd_platform.runs import begin_iteration, chain, run_config
 from comd_platform.tables import Iteration, Pool, Run, Selection
 
@@ -57,4 +58,5 @@ def _next_pool(
             for row_id, each in chosen
         ],
     )
+    revise(session, pool)
     return pool.id

@@ -7,10 +7,11 @@ from sqlalchemy.orm import Session
 
 from comd_platform.config.run import RunConfig
 from comd_platform.loop.collapse import StudentCaughtUp, verdict
-from comd_platform.loop.context import cache_pool_ids, kept_out
+from comd_platform.loop.context import cache_pool_ids, contaminated
 from comd_platform.method.sampling import random_selection
 from comd_platform.method.seeds import content_seed
 from comd_platform.method.selection import Assessed, Rule, Source
+from comd_platform.review.honouring import turned_down
 from comd_platform.runs import RunError
 from comd_platform.tables import Answer, Assessment, Instruction, Iteration
 
@@ -51,7 +52,8 @@ def choose_sources(
 def _known(session: Session, parent: Iteration) -> tuple[list[Assessed], dict[str, int]]:
     """The parent's cache pool with whatever is known of it, and ids by key.
 
-    Without what its decontamination keeps out: a child would be about the same picture.
+    Without what its decontamination keeps out (a child would be about the same picture), and without
+    what people have rejected or edited by now.
     """
     rows = session.execute(
         select(
@@ -70,7 +72,11 @@ def _known(session: Session, parent: Iteration) -> tuple[list[Assessed], dict[st
             (Answer.instruction_id == Instruction.id)
             & (Answer.model_id == parent.student_model_id),
         )
-        .where(Instruction.id.in_(cache_pool_ids(parent.pool_id)), ~kept_out(parent.id))
+        .where(
+            Instruction.id.in_(cache_pool_ids(parent.pool_id)),
+            ~contaminated(parent.id),
+            ~turned_down(),
+        )
     ).all()
     known = [
         Assessed(row.key, row.teacher_score, row.student_score, row.mean_logprob) for row in rows

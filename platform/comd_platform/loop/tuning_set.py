@@ -11,7 +11,7 @@ from comd_platform.tables import Instruction
 
 
 def tuning_set(session: Session, context: Context) -> dict[int, str]:
-    """Instruction id -> reason, by `pools.mode`; without what decontamination keeps out.
+    """Instruction id -> reason, by `pools.mode`; without what is kept out of the training.
 
     replace: what was born in the iteration's pool (the paper). accumulate: all of the cache pool.
     replay: the new ones and a seeded share of the older ones.

@@ -14,6 +14,7 @@ from comd_platform.tables.evaluation import (
 )
 from comd_platform.tables.ledger import ROLES, Failure, Worker, WorkItem
 from comd_platform.tables.models import Answer, Model, Prompt
+from comd_platform.tables.review import HonouredReview, Review, Revision
 from comd_platform.tables.runs import PHASES, Iteration, IterationPhase, Run
 from comd_platform.tables.spending import Usage
 from comd_platform.tables.training import Checkpoint, TrainingExample, TrainingMetric, TrainingRun
@@ -33,6 +34,7 @@ __all__ = [
     "EvaluationReview",
     "EvaluationScore",
     "Failure",
+    "HonouredReview",
     "Image",
     "Instruction",
     "Iteration",
@@ -42,6 +44,8 @@ __all__ = [
     "Pool",
     "PoolImage",
     "Prompt",
+    "Review",
+    "Revision",
     "Run",
     "Selection",
     "TrainingExample",

@@ -52,6 +52,13 @@ CONTENT = {
         JOIN run_iteration USING (iteration_id) WHERE run = :run""",
     "evaluation": """SELECT benchmark, subject, fingerprint, items, score
         FROM evaluation_summary JOIN model ON model.id = model_id""",
+    "honoured_review": """SELECT iteration, key, decision, review.text, author, review.created_at
+        FROM honoured_review JOIN run_iteration USING (iteration_id)
+        JOIN review ON review.id = review_id
+        JOIN instruction ON instruction.id = honoured_review.instruction_id WHERE run = :run""",
+    "revision": """SELECT key, review.text, author FROM revision
+        JOIN instruction ON instruction.id = revision.instruction_id
+        JOIN review ON review.id = review_id""",
     "failure": """SELECT failure.phase, key, reason, state FROM failure
         JOIN instruction ON instruction.id = instruction_id""",
 }
@@ -73,6 +80,15 @@ def world(engine: Engine, settings: Settings, tmp_path: Path) -> Engine:
     teacher = {"model": model | {"fail_on": "thing number 3 "}, "batch": 5}
     with transaction(engine) as session:
         create_run(session, toy_config(teacher=teacher))
+        # People's decisions travel as well, with what came of them.
+        session.execute(
+            text(
+                "INSERT INTO review (instruction_id, decision, text, author)"
+                " SELECT min(id), 'reject', NULL, 'ada' FROM instruction"
+                " UNION ALL SELECT max(id), 'edit', 'Which colour stands here?', 'ada'"
+                " FROM instruction"
+            )
+        )
     return engine
 
 

@@ -17,12 +17,15 @@ NO_DATA = {
     "dashboard",
     "db downgrade",
     "db grant-reader",
+    "db grant-reviewer",
     "db psql",
     "db start",
     "db stop",
     "db upgrade",
     "demo",
     "pretrain worker",
+    "review decide",
+    "review undo",
     "worker",
 }
 

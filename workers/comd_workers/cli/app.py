@@ -26,6 +26,7 @@ from comd_workers.cli import (
     loop,
     overlap,
     pretrain,
+    review,
     runs,
     schema,
     sql,
@@ -165,6 +166,7 @@ app.command(
     rich_help_panel=LOOK,
     epilog=examples("comd lineage 42", "comd lineage 42 --run demo-0 --json"),
 )(lineage.lineage)
+app.add_typer(review.app, name="review", rich_help_panel=LOOK)
 app.command(
     "sql",
     rich_help_panel=LOOK,

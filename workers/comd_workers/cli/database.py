@@ -146,3 +146,16 @@ def _embedded_home() -> Path:
             hint="Unset it to use the embedded PostgreSQL.",
         )
     return settings.home
+
+
+@app.command("grant-reviewer", epilog=examples("comd db grant-reviewer"))
+def grant_reviewer() -> None:
+    """Make the role that may add review decisions and nothing else, for the dashboard's review page.
+
+    On a server of your own: set COMD_REVIEWER_URL to COMD_DATABASE_URL with another user and
+    password, run this once, and give COMD_REVIEWER_URL to the dashboard. The embedded PostgreSQL
+    needs nothing: its role is made when it is first used.
+    """
+    from comd_platform.db.reviewer import grant_reviewer
+
+    typer.echo(f"{grant_reviewer(get_settings())} may add decisions, and do nothing else")

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from sqlalchemy import Row, func, insert, select, update
+from sqlalchemy import Row, exists, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from comd_platform.db.arrays import among
@@ -21,7 +21,7 @@ from comd_platform.loop.port import Settled
 from comd_platform.method.diversity import DiversityIndex, TextOnlyIndex, Verdict, accept
 from comd_platform.method.seeds import rank_key
 from comd_platform.runs import RunError
-from comd_platform.tables import Augmentation, Instruction, Selection
+from comd_platform.tables import Augmentation, Instruction, Revision, Selection
 
 OVER_BUDGET = "over budget"
 NOT_DIVERSE = "not diverse"
@@ -50,8 +50,11 @@ def settle(session: Session, context: Context) -> Settled:
     walked = _walk(session, context, candidates)
     born = _insert_children(session, context, walked)
     _record(session, context, walked, born)
+    corrected = exists().where(Revision.instruction_id == Instruction.id)
     total = session.scalar(
-        select(func.count()).select_from(Instruction).where(Instruction.pool_id == context.pool_id)
+        select(func.count())
+        .select_from(Instruction)
+        .where(Instruction.pool_id == context.pool_id, ~corrected)
     )
     if not total and context.config.bootstraps(context.number):
         raise RunError(

@@ -117,8 +117,10 @@ def _plan_training(session: Session, context: Context) -> TrainingRun:
     examples = list(_examples(session, context, seed, digest))
     if not examples:
         raise RunError(
-            f"iteration {context.number} has nothing to tune on: no instruction has an answer",
-            hint="comd failures shows why the teacher answered none.",
+            f"iteration {context.number} has nothing to tune on: no instruction is left that "
+            "has an answer",
+            hint="comd failures shows why the teacher answered none; comd review list, what was "
+            "rejected.",
         )
     base_id = base_model(session, context)
     hyperparameters = context.config.training.hyperparameters().model_dump(mode="json")
