@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from comd_platform.config.training import Hyperparameters
+from comd_platform.config.training import Hyperparameters, Split
 from comd_training.failures import (
     HINTS,
     Failure,
@@ -56,13 +56,14 @@ def test_passes_differ_and_seeds_differ() -> None:
 
 
 def test_batches_are_made_up_exactly() -> None:
-    assert Hyperparameters(batch_size=16).accumulation(1) == (16, 1)
-    assert Hyperparameters(batch_size=16).accumulation(4) == (4, 1)
-    assert Hyperparameters(batch_size=16, micro_batch_size=2).accumulation(4) == (2, 2)
-    with pytest.raises(ValueError, match="multiple"):
-        Hyperparameters(batch_size=16).accumulation(3)
-    with pytest.raises(ValueError, match="multiple"):
-        Hyperparameters(batch_size=2).accumulation(4)
+    assert Hyperparameters(batch_size=16).split(1) == Split(16, 1, 0)
+    assert Hyperparameters(batch_size=16).split(4) == Split(4, 1, 0)
+    assert Hyperparameters(batch_size=16, micro_batch_size=2).split(4) == Split(2, 2, 0)
+    # The paper's six cards: 16 dialogues in 18 places.
+    assert Hyperparameters(batch_size=16, micro_batch_size=1).split(6) == Split(1, 3, 2)
+    assert Hyperparameters(batch_size=16).split(6) == Split(3, 1, 2)
+    with pytest.raises(ValueError, match="at most 2 ranks, or batch_size 4 or more"):
+        Hyperparameters(batch_size=2).split(4)
     with pytest.raises(ValidationError, match="multiple"):
         Hyperparameters(batch_size=16, micro_batch_size=3)
 
@@ -117,3 +118,16 @@ def test_failures_have_names(error: Exception, kind: str, tmp_path: Path) -> Non
     assert failure.message
     failure.write(tmp_path / "failure.json")
     assert Failure.read(tmp_path / "failure.json") == failure
+
+
+@given(sizes, sizes, st.integers(1, 3), st.integers(0, 7), st.integers(0, 99))
+def test_idle_places_carry_no_loss_and_change_nothing_else(
+    n: int, batch: int, epochs: int, idle: int, seed: int
+) -> None:
+    plain = list(SeededOrder(n, batch, epochs, None, seed))
+    order = SeededOrder(n, batch, epochs, None, seed, idle=idle)
+    found = list(order)
+    assert len(found) == len(order) == len(plain) // batch * (batch + idle)
+    steps = [found[at : at + batch + idle] for at in range(0, len(found), batch + idle)]
+    assert [index for step in steps for index in step[:batch]] == plain
+    assert all(index < 0 for step in steps for index in step[batch:])

@@ -3,7 +3,7 @@
 Without rank variables DeepSpeed asks for mpi4py. On its first use of a process group on a CPU it
 compiles a shared-memory operation (a minute, and a C++ compiler), after probing compilers for every
 operation it knows. Its own Adam is compiled too. None of this is needed: one host's ranks talk
-through gloo or NCCL and the optimizer is torch's AdamW.
+through gloo or NCCL and the optimizer is torch's AdamW, unless the optimizer's states are offloaded.
 """
 
 from __future__ import annotations
@@ -13,6 +13,12 @@ import os
 from pathlib import Path
 from typing import Any
 
+from comd_training.memory.buffers import (
+    GATHER_BUCKET,
+    LIVE_PARAMETERS,
+    PREFETCH,
+    REDUCE_BUCKET,
+)
 from comd_training.spec import TrainingSpec
 
 
@@ -95,23 +101,48 @@ def with_plain_checkpoints() -> None:
 def deepspeed_config(spec: TrainingSpec) -> dict[str, Any]:
     """The whole DeepSpeed configuration; the optimizer and the schedule are the Trainer's."""
     asked = spec.hyperparameters
-    micro, accumulation = asked.accumulation(spec.processes)
-    zero: dict[str, Any] = {
-        "stage": asked.zero_stage,
-        "contiguous_gradients": True,
-        "overlap_comm": spec.device == "cuda",
-    }
-    if asked.zero_stage == 3:
-        zero["stage3_gather_16bit_weights_on_model_save"] = True
+    split = asked.split(spec.ranks)
     return {
-        "train_batch_size": asked.batch_size,
-        "train_micro_batch_size_per_gpu": micro,
-        "gradient_accumulation_steps": accumulation,
+        "train_batch_size": split.micro * split.steps * spec.ranks,  # idle places included
+        "train_micro_batch_size_per_gpu": split.micro,
+        "gradient_accumulation_steps": split.steps,
         "gradient_clipping": asked.max_grad_norm,
-        "zero_optimization": zero,
+        "zero_optimization": _zero(spec),
         "zero_allow_untested_optimizer": True,
+        # With offload, torch's AdamW on the CPU is slow, and allowed to whoever asks for it by name.
+        "zero_force_ds_cpu_optimizer": False,
         "bf16": {"enabled": asked.precision == "bf16"},
         "fp16": {"enabled": asked.precision == "fp16"},
         "steps_per_print": 2**31,
         "wall_clock_breakdown": False,
     }
+
+
+def _zero(spec: TrainingSpec) -> dict[str, Any]:
+    """The stage and where its parts live; buffers as `comd plan-memory` counts them."""
+    asked = spec.hyperparameters
+    zero: dict[str, Any] = {
+        "stage": asked.zero_stage,
+        "contiguous_gradients": True,
+        "overlap_comm": spec.device == "cuda",
+        "reduce_bucket_size": REDUCE_BUCKET,
+        "allgather_bucket_size": GATHER_BUCKET,
+    }
+    if asked.offload_optimizer != "none":
+        zero["offload_optimizer"] = _offload(spec, asked.offload_optimizer)
+    if asked.offload_parameters != "none":
+        zero["offload_param"] = _offload(spec, asked.offload_parameters)
+    if asked.zero_stage == 3:
+        zero |= {
+            "stage3_gather_16bit_weights_on_model_save": True,
+            "stage3_max_live_parameters": LIVE_PARAMETERS,
+            "stage3_prefetch_bucket_size": PREFETCH,
+        }
+    return zero
+
+
+def _offload(spec: TrainingSpec, where: str) -> dict[str, Any]:
+    told: dict[str, Any] = {"device": where, "pin_memory": spec.device == "cuda"}
+    if where == "nvme":
+        told["nvme_path"] = str(spec.hyperparameters.nvme_path)
+    return told

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from itertools import cycle, islice
 
 import numpy as np
 
@@ -20,26 +21,45 @@ class SeededOrder:
 
     Passes follow each other without a gap, so every dialogue is seen exactly once a pass and only
     the very last batch can lack dialogues. It is filled with `~i` (negative): dialogue i without
-    loss, so that every rank has equally much to do and no dialogue is learned twice.
+    loss, so that every rank has equally much to do and no dialogue is learned twice. So are the
+    `idle` places after each batch, where ranks cannot share it out evenly.
     """
 
     def __init__(
-        self, dialogues: int, batch_size: int, epochs: int, max_steps: int | None, seed: int
+        self,
+        dialogues: int,
+        batch_size: int,
+        epochs: int,
+        max_steps: int | None,
+        seed: int,
+        *,
+        idle: int = 0,
     ) -> None:
         if dialogues < 1:
             raise ValueError("there is nothing to learn from: no dialogues")
         self.dialogues = dialogues
-        self.length = planned_steps(dialogues, batch_size, epochs, max_steps) * batch_size
+        self.batch_size = batch_size
+        self.idle = idle
+        self.steps = planned_steps(dialogues, batch_size, epochs, max_steps)
         # What carries loss: all of it when steps are asked for, whole passes otherwise.
-        self.learned = self.length if max_steps is not None else dialogues * epochs
+        self.learned = self.steps * batch_size if max_steps is not None else dialogues * epochs
         self.seed = seed
 
     def __len__(self) -> int:
-        return self.length
+        return self.steps * (self.batch_size + self.idle)
 
     def __iter__(self) -> Iterator[int]:
-        for position, index in zip(range(self.length), self._passes(), strict=False):
-            yield index if position < self.learned else ~index
+        drawn = enumerate(self._passes())
+        for _ in range(self.steps):
+            batch = [
+                index if position < self.learned else ~index
+                for position, index in islice(drawn, self.batch_size)
+            ]
+            yield from batch
+            # Any dialogue will do, since nothing is learned from it; one that is there already.
+            yield from (
+                ~index if index >= 0 else index for index in islice(cycle(batch), self.idle)
+            )
 
     def _passes(self) -> Iterator[int]:
         number = 0

@@ -52,7 +52,7 @@ class Watchdog:
         self._spec = spec
         self._last: list[Sign] = []
         self._changed = time.monotonic()
-        for rank in range(spec.processes):
+        for rank in range(spec.ranks):
             _path(spec.output, rank).unlink(missing_ok=True)
 
     @property
@@ -63,7 +63,7 @@ class Watchdog:
         """What to tell about a training that has stopped moving; None while it moves."""
         if self.seconds is None:
             return None
-        signs = [sign for rank in range(self._spec.processes) if (sign := self._sign(rank))]
+        signs = [sign for rank in range(self._spec.ranks) if (sign := self._sign(rank))]
         now = time.monotonic()
         if signs != self._last:
             self._last, self._changed = signs, now
@@ -81,12 +81,12 @@ class Watchdog:
         return Sign(rank, int(parts[0]), int(parts[1]), int(parts[2]), parts[3].strip())
 
     def _tell(self, seconds: float) -> str:
-        silent = set(range(self._spec.processes)) - {sign.rank for sign in self._last}
+        silent = set(range(self._spec.ranks)) - {sign.rank for sign in self._last}
         if silent:
             ranks = ", ".join(map(str, sorted(silent)))
             return f"rank {ranks} gave no sign of life in {seconds:.0f} s"
         behind = min(sign.count for sign in self._last)
-        if self._spec.processes > 1 and all(sign.count == behind for sign in self._last):
+        if self._spec.ranks > 1 and all(sign.count == behind for sign in self._last):
             return f"all ranks have waited for each other for {seconds:.0f} s{self._stopped()}"
         slow = next(sign for sign in self._last if sign.count == behind)
         return (

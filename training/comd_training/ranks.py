@@ -18,6 +18,7 @@ from types import TracebackType
 from typing import IO, Protocol, Self
 
 from comd_training import warm
+from comd_training.hosts import launcher_command, write_hostfile
 from comd_training.orphan import SUPERVISOR
 from comd_training.spec import TrainingSpec
 
@@ -66,6 +67,8 @@ class Ranks:
         """
         path = str(spec.output / "spec.json")
         with (spec.output / "train.log").open("ab") as log:
+            if spec.hosts:
+                return cls([_launch(spec, path, log, lock)])
             if from_template and spec.device == "cpu" and spec.processes == 1:
                 environment = rank_environment(spec, 0, 0)
                 # A model that brings its own code is left to the training, which was told to trust it.
@@ -122,6 +125,28 @@ def rank_environment(spec: TrainingSpec, rank: int, port: int) -> dict[str, str]
         "PYTHONUNBUFFERED": "1",
         SUPERVISOR: str(os.getpid()),
     }
+
+
+def _launch(spec: TrainingSpec, path: str, log: IO[bytes], lock: IO[bytes]) -> Started:
+    """The deepspeed launcher, which starts the ranks of every host and ends when one of them fails."""
+    hostfile = spec.output / "hostfile"
+    write_hostfile(spec, hostfile)
+    left_to_it = ("RANK", "WORLD_SIZE", "MASTER_", "LOCAL_", SUPERVISOR)
+    environment = {
+        name: value
+        for name, value in rank_environment(spec, 0, 0).items()
+        if not name.startswith(left_to_it)
+    }
+    process = subprocess.Popen(  # noqa: S603 - our own interpreter, DeepSpeed's module
+        launcher_command(spec, hostfile, path, spec.master_port or _free_port()),
+        env=environment | {"DS_ACCELERATOR": spec.device},
+        stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=subprocess.STDOUT,
+        pass_fds=(lock.fileno(),),
+        process_group=0,
+    )
+    return Started(process, process.pid)
 
 
 def _start(spec: TrainingSpec, path: str, log: IO[bytes], lock: IO[bytes]) -> list[Started]:

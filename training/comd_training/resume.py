@@ -20,6 +20,9 @@ from comd_training.spec import TrainingSpec
 STOP = "stop"
 """A file of this name in the output directory asks the training to save and leave."""
 
+SUPERVISED = "supervisor"
+"""A file that the supervisor of ranks on several hosts touches as long as it is there."""
+
 _STATE = "state.json"
 _LIBRARIES = ("torch", "transformers", "deepspeed", "accelerate")
 

@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 from pathlib import Path
-from typing import Literal, Self
+from typing import Literal, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, model_validator
 
@@ -26,7 +26,17 @@ _NOT_DECISIVE = {
     "save_every_seconds",
     "save_every_steps",
     "hang_seconds",
+    "hosts",
+    "master_port",
+    "launcher",
 }
+
+
+class Host(NamedTuple):
+    """A line of a hostfile: a machine that ssh knows by `name`, with `slots` ranks."""
+
+    name: str
+    slots: int
 
 
 class TrainingSpec(BaseModel):
@@ -43,9 +53,18 @@ class TrainingSpec(BaseModel):
     )
     seed: int = Field(ge=0, lt=2**63)
     device: Literal["cpu", "cuda"] = "cpu"
-    processes: PositiveInt = Field(1, description="Ranks on this host.")
+    processes: PositiveInt = Field(1, description="Ranks on this host, where it is the only one.")
+    hosts: tuple[Host, ...] = Field(
+        (), description="Machines that share the ranks, the first being rank 0's; none: this one."
+    )
+    launcher: tuple[str, ...] = Field(
+        (), description="Further words for the deepspeed launcher that starts ranks on `hosts`."
+    )
     threads: PositiveInt | None = Field(
         None, description="CPU threads a rank; unset: the CPUs this process may use, shared out."
+    )
+    master_port: PositiveInt | None = Field(
+        None, description="Port of rank 0 that other hosts reach; unset: one that is free here."
     )
     save_every_seconds: PositiveFloat | None = Field(
         None, description="Save where it stands; never more than a tenth of the time goes into it."
@@ -64,7 +83,9 @@ class TrainingSpec(BaseModel):
 
     @model_validator(mode="after")
     def _can_run(self) -> Self:
-        self.hyperparameters.accumulation(self.processes)
+        if self.hyperparameters.zero_stage == "auto":
+            raise ValueError("zero_stage auto is settled before a training is asked for (settle)")
+        self.hyperparameters.split(self.ranks)
         if self.device == "cpu" and self.hyperparameters.precision == "fp16":
             raise ValueError("fp16 needs a GPU; on a CPU use precision fp32 or bf16")
         return self
@@ -73,6 +94,11 @@ class TrainingSpec(BaseModel):
     def checkpoint(self) -> Path:
         """Where the tuned weights stand once they are complete."""
         return self.output / "checkpoint"
+
+    @property
+    def ranks(self) -> int:
+        """Processes in all, over all hosts."""
+        return sum(host.slots for host in self.hosts) or self.processes
 
     def threads_per_rank(self) -> int:
         """`threads`, or an equal share of the CPUs that this process may use."""
@@ -92,6 +118,7 @@ class TrainingSpec(BaseModel):
         by path, size and modification time of its weight files, so that a rebuilt one is another.
         """
         told = self.model_dump(mode="json", exclude=_NOT_DECISIVE)
+        told["ranks"] = self.ranks
         told["examples"] = file_sha256(self.examples)
         told["weights"] = _weight_files(Path(self.model))
         return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()

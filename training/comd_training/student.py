@@ -85,6 +85,7 @@ def load_student(spec: TrainingSpec, source: Path) -> PreTrainedModel:
             AutoModelForImageTextToText.from_pretrained(
                 source,
                 dtype=DTYPES[spec.hyperparameters.precision],
+                attn_implementation=attention(spec),
                 trust_remote_code=spec.trust_remote_code,
                 use_safetensors=True,
             ),
@@ -94,6 +95,37 @@ def load_student(spec: TrainingSpec, source: Path) -> PreTrainedModel:
     if spec.hyperparameters.gradient_checkpointing:
         model.gradient_checkpointing_enable()
     return model
+
+
+def attention(spec: TrainingSpec) -> str | None:
+    """The attention to load with; None leaves it to transformers (SDPA where the model has it).
+
+    Raises ConfigurationError where flash attention is asked for and cannot run.
+    """
+    asked = spec.hyperparameters.attention
+    if asked in ("sdpa", "eager"):
+        return asked
+    missing = _flash_missing(spec)
+    if missing is None:
+        return "flash_attention_2"
+    if asked == "flash_attention_2":
+        raise ConfigurationError(f"attention flash_attention_2 {missing}; use attention: sdpa")
+    return None
+
+
+def _flash_missing(spec: TrainingSpec) -> str | None:
+    """What flash attention 2 lacks here; None where it can run."""
+    from transformers.utils import is_flash_attn_2_available
+
+    if spec.device == "cpu":
+        return "needs a GPU"
+    if not is_flash_attn_2_available():
+        return "needs the package flash-attn, which is not installed"
+    if torch.cuda.get_device_capability() < (8, 0):
+        return "needs an Ampere GPU or a newer one"
+    if spec.hyperparameters.precision == "fp32":
+        return "needs precision bf16 or fp16"
+    return None
 
 
 def _keep_names(model: PreTrainedModel) -> None:

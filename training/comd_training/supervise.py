@@ -21,10 +21,11 @@ from comd_training.failures import (
     tells_disk_full,
 )
 from comd_training.metrics import Metric, MetricTail, keep_until
+from comd_training.orphan import Sign
 from comd_training.pulse import Watchdog
 from comd_training.ranks import Ranks
 from comd_training.results import TrainingResult, read_result
-from comd_training.resume import STOP, drop_all, find_standing, saved_step
+from comd_training.resume import STOP, SUPERVISED, drop_all, find_standing, saved_step
 from comd_training.spec import TrainingSpec
 
 log = logging.getLogger(__name__)
@@ -72,10 +73,15 @@ def run_training(
         else:
             standing = _prepare(spec)
             watchdog = Watchdog(spec)
+            care.sign = Sign(spec.output / SUPERVISED) if spec.hosts else None
             ranks = Ranks.start(spec, lock, from_template=from_template)
     # From here on the ranks hold the lock, for exactly as long as they run.
     if found is None:
-        _supervise(spec, ranks, tail, on_metric, on_saved, care, watchdog, standing)
+        try:
+            _supervise(spec, ranks, tail, on_metric, on_saved, care, watchdog, standing)
+        finally:
+            if care.sign is not None:
+                care.sign.take_back()
         found = read_result(spec.checkpoint)
         if found is None:
             raise _failed(spec, "crashed", "the training ended well but left no checkpoint")
@@ -117,6 +123,7 @@ class _Care:
         self._deadline = None if timeout_s is None else time.monotonic() + timeout_s
         self._stop = stop
         self._alive_at = 0.0
+        self.sign: Sign | None = None
 
     def check(self) -> None:
         """Raises what `on_alive` does, and TrainingFailed for the time limit or a stop."""
@@ -128,6 +135,8 @@ class _Care:
         """Heartbeat and time limit; whether the heartbeat was due."""
         due = time.monotonic() - self._alive_at >= ALIVE_EVERY
         if due:
+            if self.sign is not None:
+                self.sign.give()
             self._on_alive()
             self._alive_at = time.monotonic()
         if self._deadline is not None and time.monotonic() > self._deadline:

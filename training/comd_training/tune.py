@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 from comd_platform.faults import fault_point
 from comd_training.failures import Failure, StoppedError, name_failure
-from comd_training.orphan import die_with_supervisor
+from comd_training.orphan import die_with_supervisor, die_without_sign
 from comd_training.pulse import Pulse
-from comd_training.resume import aside, drop_all, find_standing
+from comd_training.resume import SUPERVISED, aside, drop_all, find_standing
 from comd_training.spec import TrainingSpec
 
 if TYPE_CHECKING:
@@ -38,6 +38,8 @@ def main(arguments: list[str] | None = None) -> int:
     die_with_supervisor()
     (path,) = sys.argv[1:] if arguments is None else arguments
     spec = TrainingSpec.model_validate_json(Path(path).read_text(encoding="utf-8"))
+    if spec.hosts:
+        die_without_sign(spec.output / SUPERVISED)
     try:
         tune(spec, started)
     except StoppedError as error:
@@ -116,21 +118,22 @@ def _arguments(spec: TrainingSpec) -> Any:
     from transformers import TrainingArguments
 
     from comd_training.deepspeed_setup import deepspeed_config
+    from comd_training.optimizers import trainers_optimizer
 
     asked = spec.hyperparameters
-    micro, accumulation = asked.accumulation(spec.processes)
+    split = asked.split(spec.ranks)
     schedule = {"constant": "constant_with_warmup"}.get(asked.lr_scheduler, asked.lr_scheduler)
     return TrainingArguments(
         output_dir=str(spec.output),
         num_train_epochs=1,  # the order of examples holds all passes
-        per_device_train_batch_size=micro,
-        gradient_accumulation_steps=accumulation,
+        per_device_train_batch_size=split.micro,
+        gradient_accumulation_steps=split.steps,
         learning_rate=asked.learning_rate,
         lr_scheduler_type=schedule,
         warmup_steps=asked.warmup_ratio,  # below 1 it is a share of the steps
         weight_decay=asked.weight_decay,
         max_grad_norm=asked.max_grad_norm,
-        optim="adamw_torch" if spec.device == "cpu" else "adamw_torch_fused",
+        optim=trainers_optimizer(spec),
         bf16=asked.precision == "bf16",
         fp16=asked.precision == "fp16",
         deepspeed=deepspeed_config(spec),
@@ -161,6 +164,7 @@ def _trainer(
     from comd_training.masking import stop_tokens
     from comd_training.metrics import MetricWriter
     from comd_training.objectives import make_objective
+    from comd_training.optimizers import deepspeeds_optimizer
     from comd_training.order import SeededOrder
     from comd_training.trainer import StudentTrainer
 
@@ -172,8 +176,14 @@ def _trainer(
     return StudentTrainer(
         objective=make_objective(asked.objective),
         order=SeededOrder(
-            len(dialogues), asked.batch_size, asked.epochs, asked.max_steps, spec.seed
+            len(dialogues),
+            asked.batch_size,
+            asked.epochs,
+            asked.max_steps,
+            spec.seed,
+            idle=asked.split(spec.ranks).idle,
         ),
+        optimizer_cls_and_kwargs=deepspeeds_optimizer(spec),
         report=writer.write,
         pulse=pulse,
         spec=spec,

@@ -137,6 +137,17 @@ class TrainingConfig(Hyperparameters):
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
     processes: PositiveInt = Field(1, description="Ranks; one a GPU.")
+    hostfile: Path | None = Field(
+        None,
+        description="Several machines: lines NAME slots=GPUS; replaces `processes`. Started by the "
+        "deepspeed launcher, through ssh; files must be shared (docs/cluster.md).",
+    )
+    launcher: tuple[str, ...] = Field(
+        (), description="Further words for the deepspeed launcher, such as --launcher slurm."
+    )
+    master_port: PositiveInt | None = Field(
+        None, description="Port of the first host that the others reach; unset: a free one."
+    )
     threads: PositiveInt | None = Field(None, description="CPU threads a rank.")
     timeout_seconds: PositiveFloat | None = Field(
         None, description="Kill a training that takes longer, however well it goes."

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal, Self
 
 from pydantic import (
@@ -13,6 +16,20 @@ from pydantic import (
     PositiveInt,
     model_validator,
 )
+
+Stage = Literal[1, 2, 3]
+Offload = Literal["none", "cpu", "nvme"]
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """How ranks make up the effective batch: `micro` dialogues a rank and forward pass, `steps` of
+    accumulation, and `idle` places that hold a dialogue without loss because the batch has no more.
+    """
+
+    micro: int
+    steps: int
+    idle: int
 
 
 class Hyperparameters(BaseModel):
@@ -38,7 +55,22 @@ class Hyperparameters(BaseModel):
     )
     max_length: PositiveInt = Field(2048, description="Tokens a dialogue, picture included.")
     precision: Literal["fp32", "bf16", "fp16"] = "bf16"
-    zero_stage: Literal[1, 2, 3] = 2
+    zero_stage: Stage | Literal["auto"] = Field(
+        2, description="auto: the first that fits the cards, with offload (comd plan-memory)."
+    )
+    offload_optimizer: Offload = Field(
+        "none", description="Where the optimizer's states live; nvme needs zero_stage 3."
+    )
+    offload_parameters: Offload = Field("none", description="Weights too; needs zero_stage 3.")
+    nvme_path: Path | None = Field(None, description="A folder on a fast disk, for offload nvme.")
+    optimizer: Literal["auto", "torch", "torch_fused", "deepspeed"] = Field(
+        "auto",
+        description="AdamW: torch's, its fused form, or DeepSpeed's compiled one (on the CPU where "
+        "the states are offloaded). auto: deepspeed with offload, else torch_fused on a GPU.",
+    )
+    attention: Literal["auto", "sdpa", "eager", "flash_attention_2"] = Field(
+        "auto", description="auto: flash_attention_2 where it is installed and can run, else sdpa."
+    )
     gradient_checkpointing: bool = False
     freeze: tuple[str, ...] = Field(
         ("vision_tower",),
@@ -64,22 +96,39 @@ class Hyperparameters(BaseModel):
             )
         return self
 
+    @model_validator(mode="after")
+    def _offload_can_be(self) -> Self:
+        offloads = {self.offload_optimizer, self.offload_parameters}
+        if self.zero_stage == "auto" and offloads != {"none"}:
+            raise ValueError("zero_stage auto chooses the offload too: leave offload_* at none")
+        if self.zero_stage != 3 and self.offload_parameters != "none":
+            raise ValueError("offload_parameters needs zero_stage 3")
+        if self.zero_stage != 3 and self.offload_optimizer == "nvme":
+            raise ValueError("offload_optimizer nvme needs zero_stage 3")
+        if self.offload_parameters != "none" and self.offload_optimizer == "none":
+            raise ValueError("offload_parameters goes with offload_optimizer: set that first")
+        if "nvme" in offloads and self.nvme_path is None:
+            raise ValueError("offload to nvme needs nvme_path")
+        return self
+
     def frozen(self, name: str) -> bool:
         """Whether the parameter of this name stays as it is."""
         if self.train_only:
             return not any(part in name for part in self.train_only)
         return any(part in name for part in self.freeze)
 
-    def accumulation(self, processes: int) -> tuple[int, int]:
-        """(micro batch, accumulation steps) with which `processes` ranks make up `batch_size`.
+    def split(self, ranks: int) -> Split:
+        """How `ranks` make up `batch_size` exactly; where it does not divide, places stay idle.
 
-        Raises ValueError where they cannot make it up exactly.
+        Raises ValueError where a single micro batch on all ranks is already more than twice that.
         """
-        micro = self.micro_batch_size or max(1, self.batch_size // processes)
-        steps, left = divmod(self.batch_size, micro * processes)
-        if steps == 0 or left:
+        micro = self.micro_batch_size or max(1, math.ceil(self.batch_size / ranks))
+        steps = max(1, math.ceil(self.batch_size / (micro * ranks)))
+        idle = micro * ranks * steps - self.batch_size
+        if idle >= self.batch_size:
             raise ValueError(
-                f"batch_size {self.batch_size} is not a multiple of {micro} dialogues "
-                f"(micro_batch_size) on {processes} ranks"
+                f"{ranks} ranks of {micro} dialogues (micro_batch_size) hold {micro * ranks * steps}"
+                f", and most would be idle at batch_size {self.batch_size}: use at most "
+                f"{max(1, self.batch_size // micro)} ranks, or batch_size {micro * ranks} or more"
             )
-        return micro, steps
+        return Split(micro, steps, idle)

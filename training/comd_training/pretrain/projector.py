@@ -15,6 +15,7 @@ from comd_platform.errors import ComdError
 from comd_platform.images.names import ImageError, check_name
 from comd_platform.importers.records import ImportFailed
 from comd_training.examples import Dialogue, Turn, write_examples
+from comd_training.memory.settle import settle
 from comd_training.pretrain.pairs import BadPair, Pair, read_pairs
 from comd_training.spec import TrainingSpec, training_device
 
@@ -57,7 +58,11 @@ def prepare(pairs: Path, images: Path, out: Path, *, skip_missing: bool = False)
 
 
 def projector_spec(config: Stage1Config, model: str, prepared: Prepared, out: Path) -> TrainingSpec:
-    """The training that `config` asks for, on this machine's device where it says auto."""
+    """The training that `config` asks for, on this machine: its device and stage where they are auto.
+
+    Raises ConfigurationError where no stage fits.
+    """
+    device = training_device(config.device)
     return TrainingSpec(
         examples=prepared.examples,
         image_root=prepared.image_root,
@@ -65,11 +70,11 @@ def projector_spec(config: Stage1Config, model: str, prepared: Prepared, out: Pa
         revision=config.revision,
         output=out,
         seed=config.seed,
-        device=training_device(config.device),
+        device=device,
         processes=config.processes,
         save_every_seconds=SAVE_EVERY,
         layout="caption",
-        hyperparameters=config.training,
+        hyperparameters=settle(config.training, model, config.revision, device, config.processes),
     )
 
 

@@ -123,15 +123,22 @@ def _weights(what: str, model: str) -> Iterator[Finding]:
 
 def _training(what: str, asked: Hyperparameters, processes: int, device: str) -> Iterator[Finding]:
     try:
-        micro, steps = asked.accumulation(processes)
+        split = asked.split(processes)
     except ValueError as refused:
         yield error(what, str(refused), f"Change {what}.micro_batch_size or processes.")
     else:
         yield ok(
             what,
-            f"batch {asked.batch_size}: {micro} dialogues x {processes} processes x {steps} steps, "
-            f"learning rate {asked.learning_rate:g}, ZeRO-{asked.zero_stage}",
+            f"batch {asked.batch_size}: {split.micro} dialogues x {processes} processes x "
+            f"{split.steps} steps, learning rate {asked.learning_rate:g}, ZeRO-{asked.zero_stage}",
         )
+        if split.idle:
+            yield note(
+                what,
+                f"{split.idle} of {asked.batch_size + split.idle} places of each step stay idle, since "
+                f"{asked.batch_size} dialogues do not divide over {processes} processes",
+                f"batch_size {asked.batch_size + split.idle} would use them all; the paper's is 16.",
+            )
     if find_spec("torch") is None:
         yield note(f"{what}.objective", "not looked up without torch", "pip install 'comd[train]'")
     else:

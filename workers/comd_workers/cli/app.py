@@ -24,6 +24,7 @@ from comd_workers.cli import (
     inspect,
     lineage,
     loop,
+    memory,
     overlap,
     pretrain,
     review,
@@ -220,6 +221,15 @@ app.command(
     rich_help_panel=ADMIN,
     epilog=examples("comd doctor", "comd doctor my.yaml", "comd doctor --json"),
 )(doctor.doctor)
+app.command(
+    "plan-memory",
+    rich_help_panel=ADMIN,
+    epilog=examples(
+        "comd plan-memory --parameters 7B --gpus 6 --gpu-memory 32 --precision fp16",
+        "comd plan-memory my.yaml                  # this machine's GPUs",
+        "comd plan-memory --model qwen/ --gpus 8 --gpu-memory 80 --nodes 2 --json",
+    ),
+)(memory.plan_memory)
 app.add_typer(database.app, name="db", rich_help_panel=ADMIN)
 
 

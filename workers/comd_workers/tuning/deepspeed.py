@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from comd_platform.config.engines import HfConfig, VllmConfig
+from comd_training.failures import ConfigurationError, TrainingFailed, name_failure
+from comd_training.hosts import read_hostfile
+from comd_training.memory.settle import settle
 from comd_training.spec import TrainingSpec, training_device
 from comd_training.supervise import run_training
 from comd_workers.tuning.order import Listener, Order, Result
@@ -13,23 +16,10 @@ def tune(order: Order, listener: Listener) -> Result:
 
     A checkpoint that stands complete from an earlier attempt is taken as it is.
     """
-    assert isinstance(order.engine, HfConfig | VllmConfig)
-    spec = TrainingSpec(
-        examples=order.examples,
-        image_root=order.image_root,
-        model=order.base,
-        revision=order.revision,
-        output=order.output,
-        seed=order.seed,
-        device=training_device(order.config.device),
-        processes=order.config.processes,
-        threads=order.config.threads,
-        save_every_seconds=order.config.save_every_seconds,
-        save_every_steps=order.config.save_every_steps,
-        hang_seconds=order.config.hang_seconds,
-        hyperparameters=order.config.hyperparameters(),
-        trust_remote_code=order.engine.trust_remote_code,
-    )
+    try:
+        spec = training_spec(order)
+    except ConfigurationError as error:
+        raise TrainingFailed(name_failure(error)) from error
     result = run_training(
         spec,
         on_metric=listener.on_metric,
@@ -40,3 +30,40 @@ def tune(order: Order, listener: Listener) -> Result:
         owner=order.owner,
     )
     return Result(result.checkpoint, result.steps, result.weights_sha256)
+
+
+def training_spec(order: Order) -> TrainingSpec:
+    """What the order means on this machine: its device, the hosts of its hostfile, a settled stage.
+
+    Raises ConfigurationError.
+    """
+    assert isinstance(order.engine, HfConfig | VllmConfig)
+    config = order.config
+    device = training_device(config.device)
+    hosts = () if config.hostfile is None else read_hostfile(config.hostfile)
+    return TrainingSpec(
+        examples=order.examples,
+        image_root=order.image_root,
+        model=order.base,
+        revision=order.revision,
+        output=order.output,
+        seed=order.seed,
+        device=device,
+        processes=config.processes,
+        hosts=hosts,
+        launcher=config.launcher,
+        master_port=config.master_port,
+        threads=config.threads,
+        save_every_seconds=config.save_every_seconds,
+        save_every_steps=config.save_every_steps,
+        hang_seconds=config.hang_seconds,
+        hyperparameters=settle(
+            config.hyperparameters(),
+            order.base,
+            order.revision,
+            device,
+            min((host.slots for host in hosts), default=config.processes),
+            nodes=max(1, len(hosts)),
+        ),
+        trust_remote_code=order.engine.trust_remote_code,
+    )
