@@ -91,7 +91,7 @@ def _copy(value: Any) -> Any:
 
 
 def _resolve_paths(document: dict[str, Any], base: Path) -> dict[str, Any]:
-    """Prompt files, and model directories written as ./x or ../x, relative to the config file."""
+    """Prompt files, hostfile, and model directories written ./x or ../x, relative to the config file."""
     result: dict[str, Any] = _copy(document)
     for role in ("teacher", "student", "assessor", "augmentor", "bootstrap"):
         section = result.get(role)
@@ -102,4 +102,7 @@ def _resolve_paths(document: dict[str, Any], base: Path) -> dict[str, Any]:
         model = section.get("model")
         if isinstance(model, dict) and str(model.get("model", "")).startswith((".", "~")):
             model["model"] = str((base / Path(model["model"]).expanduser()).resolve())
+    training = result.get("training")
+    if isinstance(training, dict) and isinstance(training.get("hostfile"), str):
+        training["hostfile"] = str((base / training["hostfile"]).resolve())
     return result

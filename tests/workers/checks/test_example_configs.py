@@ -141,9 +141,22 @@ def test_what_cannot_be_is_an_error(tmp_path: Path) -> None:
     assert "cannot read" in findings(assessor={"prompt": "none.j2"})["assessor.prompt"]
     (tmp_path / "bad.j2").write_text("{{ nothing }}")
     assert "unknown variable" in findings(bootstrap={"prompt": "bad.j2"})["bootstrap.prompt"]
-    assert "not a multiple" in findings(training={"processes": 6})["training"]
+    idle = {"processes": 64, "micro_batch_size": 1}
+    assert "use at most 16 ranks" in findings(training=idle)["training"]
+    (tmp_path / "hosts").write_text("node-a\n")
+    hosts = {"hostfile": "hosts"}
+    assert "hosts:1" in findings(training=hosts)["training.hostfile"]
     assert "no objective" in findings(training={"objective": "magic"})["training"]
     assert "neither shipped nor" in findings(training={"chat_template": "v9"})["training"]
+
+
+def test_six_cards_share_the_papers_batch_and_it_is_told_what_stays_idle(tmp_path: Path) -> None:
+    path = tmp_path / "run.yaml"
+    asked = {"processes": 6, "micro_batch_size": 1}
+    path.write_text(yaml.safe_dump({"name": "n", "pool": "p", "training": asked}))
+    (told,) = [each for each in check_config(path) if "idle" in each.said]
+    assert (told.level, told.what) == ("note", "training")
+    assert "2 of 18 places" in told.said
 
 
 def test_what_is_not_known_here_is_a_note(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,11 +11,13 @@ from typing import get_args
 
 from comd_platform.config.engines import EngineConfig, HfConfig, OpenAIConfig, VllmConfig
 from comd_platform.config.load import load_config, read_document
-from comd_platform.config.run import Role, RunConfig
+from comd_platform.config.run import Role, RunConfig, TrainingConfig
 from comd_platform.config.stage1 import Stage1Config, load_stage1
 from comd_platform.config.training import Hyperparameters
 from comd_platform.errors import ComdError
 from comd_platform.method.prompts import load_prompt
+from comd_training.failures import ConfigurationError
+from comd_training.hosts import read_hostfile
 from comd_workers.checks.finding import Finding, error, note, ok
 
 ROLES: tuple[Role, ...] = get_args(Role)
@@ -43,8 +45,20 @@ def _run(config: RunConfig) -> Iterator[Finding]:
     if config.bootstrap is not None:
         yield from _bootstrap(config)
     training = config.training
-    yield from _training("training", training, training.processes, training.device)
+    try:
+        ranks = _ranks(training)
+    except ConfigurationError as refused:
+        yield error("training.hostfile", str(refused))
+    else:
+        yield from _training("training", training, ranks, training.device)
     yield _pool(config)
+
+
+def _ranks(training: TrainingConfig) -> int:
+    """Processes in all. Raises ConfigurationError for a hostfile that is none."""
+    if training.hostfile is None:
+        return training.processes
+    return sum(host.slots for host in read_hostfile(training.hostfile))
 
 
 def _stage1(config: Stage1Config) -> Iterator[Finding]:
@@ -148,7 +162,6 @@ def _training(what: str, asked: Hyperparameters, processes: int, device: str) ->
 
 
 def _resolved_by_torch(what: str, asked: Hyperparameters) -> Iterator[Finding]:
-    from comd_training.failures import ConfigurationError
     from comd_training.objectives import make_objective
     from comd_training.student import chat_template
 
