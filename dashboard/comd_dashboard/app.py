@@ -7,11 +7,15 @@ from collections.abc import Callable
 import streamlit as st
 
 from comd_dashboard import links
+from comd_dashboard.data import ReadError, read_now
 from comd_dashboard.panels.workers import workers
 from comd_dashboard.runs import Chosen, choose
 from comd_dashboard.views import VIEWS
 from comd_dashboard.views.view import View
 from comd_platform.errors import ComdError
+from comd_platform.reports.runs import list_runs
+
+RETRY_SECONDS = 5
 
 
 def main() -> None:
@@ -33,6 +37,19 @@ def main() -> None:
         st.error(error.message)
         if error.hint:
             st.caption(error.hint)
+        if isinstance(error, ReadError):
+            _try_again()
+
+
+@st.fragment(run_every=RETRY_SECONDS)
+def _try_again() -> None:
+    """Looks for the database now and then, and draws the page when it is there again."""
+    try:
+        read_now(list_runs)
+    except ReadError:
+        st.caption(f"Waiting for it: looking every {RETRY_SECONDS} seconds.")
+    else:
+        st.rerun()
 
 
 def _shown(view: View, chosen: Callable[[], Chosen | None]) -> Callable[[], None]:

@@ -39,3 +39,31 @@ def duration(seconds: float | None) -> str:
     if whole < 86400:
         return f"{whole // 3600} h {whole % 3600 // 60:02} min"
     return f"{whole // 86400} d {whole % 86400 // 3600:02} h"
+
+
+def short(number: float | None) -> str:
+    """1234567 -> '1.23 M': three digits, for numbers that are read at a glance."""
+    if number is None:
+        return NONE
+    for size, unit in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if number >= 0.9995 * size:
+            return f"{_three_digits(number / size)} {unit}"
+    return _three_digits(number) if number % 1 else f"{number:.0f}"
+
+
+def size(bytes_: float | None) -> str:
+    """Memory in the units that `top` and `nvidia-smi` show: '1.2 GiB'."""
+    if bytes_ is None:
+        return NONE
+    if bytes_ >= 2**30:
+        return f"{bytes_ / 2**30:.1f} GiB"
+    return f"{bytes_ / 2**20:.0f} MiB"
+
+
+def points(value: float | None, digits: int = 2) -> str:
+    """A difference with its sign: '+0.52', with a true minus."""
+    return NONE if value is None else f"{value:+.{digits}f}".replace("-", "\u2212")
+
+
+def _three_digits(number: float) -> str:
+    return f"{number:.{max(0, 3 - len(str(int(number))))}f}"

@@ -42,7 +42,9 @@ def test_the_newest_run_opens_with_its_phase_at_work(open_app: Open, synthetic: 
     metrics = _metrics(app)
     assert metrics["Iteration"] == "3 of 3"
     assert metrics["Phase"] == "answer"
-    assert "Left in this phase" in metrics
+    assert metrics["Records set aside"] != "0"
+    assert " min " in metrics["Left in the run"]
+    assert metrics["Left in this phase"].endswith(" s")
     assert "Branched off paper after iteration 1" in app.sidebar.caption[0].value
 
 
@@ -131,3 +133,4 @@ def test_a_database_that_is_away_is_told_and_not_raised(open_app: Open, database
     app = open_app(database.set(database="comd_no_such_database")).run()
     assert not app.exception
     assert app.error[0].value == "The database cannot be reached."
+    assert "Waiting for it" in app.caption[1].value

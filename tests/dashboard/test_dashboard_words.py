@@ -45,3 +45,29 @@ def test_counts_and_shares() -> None:
     assert words.percent(0.123) == "12 %"
     assert words.percent(0.1234, 1) == "12.3 %"
     assert words.percent(None) == words.NONE
+
+
+@pytest.mark.parametrize(
+    ("number", "told"),
+    [
+        (None, words.NONE),
+        (0, "0"),
+        (999, "999"),
+        (0.0123, "0.01"),
+        (1_234, "1.23 k"),
+        (999_600, "1.00 M"),
+        (1_814_776, "1.81 M"),
+        (23_456_789_000, "23.5 G"),
+        (4e14, "400 T"),
+    ],
+)
+def test_numbers_at_a_glance_have_three_digits(number: float | None, told: str) -> None:
+    assert words.short(number) == told
+
+
+def test_memory_and_differences() -> None:
+    assert words.size(3 * 2**30 + 2**29) == "3.5 GiB"
+    assert words.size(700 * 2**20) == "700 MiB"
+    assert words.size(None) == words.points(None) == words.NONE
+    assert words.points(0.518) == "+0.52"
+    assert words.points(-0.518) == "\u22120.52"

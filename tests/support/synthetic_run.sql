@@ -153,7 +153,7 @@ CREATE FUNCTION pg_temp.tune(iteration_id bigint) RETURNS void LANGUAGE sql AS $
 
     INSERT INTO training_metric (training_run_id, step, loss, learning_rate, grad_norm, tokens, seconds)
     SELECT $1, step, 0.4 + 2.0 / (step + $1) + pg_temp.noise(step, 'loss') / 5,
-        0.002 * (1 - step / 101.0), 1 + pg_temp.noise(step, 'norm'), step * 160, step * 0.12
+        0.002 * (1 - step / 101.0), 1 + pg_temp.noise(step, 'norm'), 1600, step * 0.12
     FROM generate_series(1, 100) AS step;
 
     INSERT INTO checkpoint (id, training_run_id, step, path, weights_sha256)

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import streamlit as st
 
+from comd_dashboard import plain
 from comd_dashboard.charts.style import AnyChart
 from comd_dashboard.data import ReadError
 
@@ -23,6 +24,25 @@ def panel() -> Iterator[None]:
                 st.caption(error.hint)
 
 
+@contextmanager
+def metrics() -> Iterator[None]:
+    """Numbers side by side, as many in a line as there is room for."""
+    with st.container(horizontal=True, gap="medium"):
+        yield
+
+
+def metric(label: str, value: str, help_: str | None = None) -> None:
+    """One of `metrics`, as wide as its number is."""
+    st.metric(plain.markdown(label), plain.markdown(value), help=help_, width="content")
+
+
+def subtitle(text: str, below: str = "") -> None:
+    """What a table means, as the title of a chart says it; `below`: what to know when reading it."""
+    st.markdown(f"**{plain.markdown(text)}**")
+    if below:
+        st.caption(plain.markdown(below, 400))
+
+
 def draw(chart: AnyChart, description: str) -> None:
     """The chart over the panel's width; `description` is read out where it cannot be seen."""
     st.altair_chart(chart.properties(description=description), width="stretch")
@@ -30,7 +50,7 @@ def draw(chart: AnyChart, description: str) -> None:
 
 def nothing_yet(title: str, why: str, command: str | None = None) -> None:
     """The empty state: what would be here, why it is not, what to run."""
-    st.markdown(f"**{title}**")
+    subtitle(title)
     st.caption(why)
     if command:
         st.code(command, language=None)

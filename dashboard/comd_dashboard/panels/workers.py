@@ -2,46 +2,64 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pandas as pd
 import streamlit as st
 
-from comd_dashboard import words
+from comd_dashboard import plain, words
 from comd_dashboard.data import read_now
-from comd_dashboard.panels.panel import nothing_yet, panel
-from comd_platform.reports.workers import list_workers
+from comd_dashboard.panels.panel import nothing_yet, panel, subtitle
+from comd_platform.reports.workers import WorkerRow, list_workers
 
 REFRESH_SECONDS = 5.0
 
 
 @st.fragment(run_every=REFRESH_SECONDS)
 def workers() -> None:
+    """The table, refreshed by itself."""
+    worker_table(read_now(list_workers))
+
+
+def worker_table(rows: Sequence[WorkerRow]) -> None:
     """Workers heard of in the last hour; the lost ones at the end."""
     with panel():
-        rows = read_now(list_workers)
         if not rows:
             nothing_yet(
-                "Workers",
+                "No worker is alive",
                 "None has been heard of in the last hour. `comd iterate` starts its own; on other "
                 "machines start them by hand.",
                 "comd worker --roles teacher,student,assessor,augmentor,trainer",
             )
             return
         alive = sum(row.state != "lost" for row in rows)
-        st.markdown(f"**Workers**: {alive} alive, {len(rows) - alive} lost")
+        lost = f", {len(rows) - alive} lost" if alive < len(rows) else ""
+        subtitle(f"Workers: {alive} alive{lost}")
         st.dataframe(
             pd.DataFrame(
                 {
                     "state": [row.state for row in rows],
-                    "worker": [row.worker for row in rows],
-                    "host": [row.host for row in rows],
-                    "device": [row.device for row in rows],
+                    "worker": [plain.line(row.worker) for row in rows],
+                    "host": [plain.line(row.host) for row in rows],
                     "roles": [", ".join(row.roles) for row in rows],
-                    "working on": [row.working_on or "" for row in rows],
-                    "last heard of": [f"{words.duration(row.heartbeat_age)} ago" for row in rows],
+                    "device": [plain.line(row.device) for row in rows],
+                    "memory": [words.size(row.memory_bytes) for row in rows],
+                    "on device": [words.size(row.device_bytes) for row in rows],
+                    "working on": [plain.line(row.working_on or "") for row in rows],
+                    "heard of": [f"{words.duration(row.heartbeat_age)} ago" for row in rows],
                     "up": [words.duration(row.up_seconds) for row in rows],
-                    "pid": [str(row.pid) for row in rows],
                 }
             ),
             hide_index=True,
             width="stretch",
+            column_config={
+                "state": st.column_config.TextColumn(width=60),
+                "memory": st.column_config.TextColumn(
+                    width=80, help="Resident, of the worker and of what it has started."
+                ),
+                "on device": st.column_config.TextColumn(
+                    width=80, help="Reserved by torch on this worker's GPUs."
+                ),
+                "up": st.column_config.TextColumn(width=95),
+            },
         )

@@ -43,12 +43,24 @@ def session_name(worker_id: int) -> str:
     return f"{SESSION_PREFIX}{worker_id}"
 
 
-def beat(session: Session, worker_id: int, state: str) -> None:
-    """The worker lives, and is `idle` or `busy`."""
+def beat(
+    session: Session,
+    worker_id: int,
+    state: str,
+    *,
+    memory_bytes: int | None = None,
+    device_bytes: int | None = None,
+) -> None:
+    """The worker lives, is `idle` or `busy`, and holds so much memory."""
     session.execute(
         update(Worker)
         .where(Worker.id == worker_id)
-        .values(state=state, heartbeat_at=func.clock_timestamp())
+        .values(
+            state=state,
+            heartbeat_at=func.clock_timestamp(),
+            memory_bytes=memory_bytes,
+            device_bytes=device_bytes,
+        )
     )
 
 

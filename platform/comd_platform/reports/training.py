@@ -11,12 +11,19 @@ from comd_platform.reports.query import rows
 
 @dataclass(frozen=True, slots=True)
 class TrainingRow:
-    """One tuning. `seconds` and `tokens` are those of its last logged step."""
+    """One tuning. `seconds` and `tokens` are those of its last logged step.
+
+    `planned_steps`: where the config sets them. `saved_step`: from where it can be resumed.
+    `failure_kind`: why it failed, by name.
+    """
 
     iteration: int
     shared: bool
     state: str
     error: str | None
+    failure_kind: str | None
+    saved_step: int | None
+    planned_steps: int | None
     objective: str
     examples: int
     dialogues: int
@@ -29,13 +36,17 @@ class TrainingRow:
 
 @dataclass(frozen=True, slots=True)
 class LossPoint:
-    """Mean over consecutive steps of one iteration's tuning; `step` is the last of them."""
+    """Mean over consecutive steps of one iteration's tuning; `step` is the last of them.
+
+    `tokens_per_second`: without padding, from the second step on (the first has the loading in it).
+    """
 
     iteration: int
     step: int
     loss: float
     learning_rate: float
     grad_norm: float | None
+    tokens_per_second: float | None
 
 
 _TRAININGS = """
@@ -44,6 +55,9 @@ SELECT
     run_iteration.shared,
     training_run.state,
     training_run.error,
+    training_run.failure_kind,
+    training_run.saved_step,
+    (training_run.config ->> 'max_steps')::bigint AS planned_steps,
     training_run.objective,
     seen.examples,
     seen.dialogues,
@@ -75,18 +89,22 @@ WITH logged AS (
     SELECT
         run_iteration.iteration,
         training_metric.*,
+        seconds - lag(seconds) OVER told AS step_seconds,
         ntile(:points) OVER (PARTITION BY run_iteration.iteration ORDER BY step) AS slice
     FROM run_iteration
     JOIN training_run USING (iteration_id)
     JOIN training_metric ON training_metric.training_run_id = training_run.id
     WHERE run_iteration.run_id = :run_id
+    WINDOW told AS (PARTITION BY run_iteration.iteration ORDER BY step)
 )
 SELECT
     iteration,
     max(step) AS step,
     avg(loss) AS loss,
     avg(learning_rate) AS learning_rate,
-    avg(grad_norm) AS grad_norm
+    avg(grad_norm) AS grad_norm,
+    (sum(tokens) FILTER (WHERE step_seconds IS NOT NULL) / nullif(sum(step_seconds), 0))
+        ::double precision AS tokens_per_second
 FROM logged
 GROUP BY iteration, slice
 ORDER BY iteration, step

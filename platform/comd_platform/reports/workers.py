@@ -14,6 +14,8 @@ from comd_platform.reports.query import rows
 class WorkerRow:
     """One worker process. `state` is 'lost' where the heartbeat is too old; ages are in seconds.
 
+    Memory is in bytes, as of its last heartbeat: resident, and on its CUDA devices (None without).
+
     `working_on` is the oldest item it holds, as 'run / iteration / phase'.
     """
 
@@ -25,6 +27,8 @@ class WorkerRow:
     state: str
     heartbeat_age: float
     up_seconds: float
+    memory_bytes: int | None
+    device_bytes: int | None
     working_on: str | None
 
 
@@ -41,6 +45,8 @@ SELECT
     END AS state,
     age.heartbeat AS heartbeat_age,
     age.up AS up_seconds,
+    worker.memory_bytes,
+    worker.device_bytes,
     held.working_on
 FROM worker
 CROSS JOIN LATERAL (

@@ -17,7 +17,11 @@ ROLES = ("teacher", "student", "assessor", "augmentor", "trainer")
 
 
 class Worker(Base):
-    """A worker process; alive while its heartbeat is recent."""
+    """A worker process; alive while its heartbeat is recent.
+
+    `memory_bytes`: resident, of it and of what it started; `device_bytes`: what torch reserved on its
+    CUDA devices, null where it uses none.
+    """
 
     __tablename__ = "worker"
     __table_args__ = (one_of("state", "starting", "idle", "busy", "stopped"),)
@@ -31,6 +35,8 @@ class Worker(Base):
     state: Mapped[str]
     started_at: Mapped[CreatedAt]
     heartbeat_at: Mapped[datetime]
+    memory_bytes: Mapped[int | None]
+    device_bytes: Mapped[int | None]
 
 
 class WorkItem(Base):

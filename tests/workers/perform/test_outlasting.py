@@ -101,6 +101,18 @@ def test_after_a_silence_the_database_is_asked_at_once(
     frozen._engine.dispose()
 
 
+def test_a_beat_tells_how_much_memory_the_worker_holds(
+    database: URL, engine: Engine, held: tuple[Claim, int]
+) -> None:
+    beating = Heartbeat(database, 1)
+    beating._beat()
+    beating._engine.dispose()
+    with engine.connect() as connection:
+        row = connection.execute(text("SELECT memory_bytes, device_bytes FROM worker")).one()
+    assert row.memory_bytes > 10 * 2**20
+    assert row.device_bytes is None
+
+
 def metric(step: int, loss: float = 1.0) -> Metric:
     return Metric(step, loss, 1e-3, 1.0, 5, 9, float(step))
 

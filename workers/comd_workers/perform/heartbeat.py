@@ -15,6 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from comd_platform.db.engine import make_engine, transaction
 from comd_platform.ledger import Claim, LeaseLost, beat, renew, session_name
 from comd_platform.ledger.workers import BEAT_SECONDS
+from comd_workers.perform.memory import device_bytes, resident_bytes
 
 log = logging.getLogger(__name__)
 
@@ -93,8 +94,15 @@ class Heartbeat:
 
     def _beat(self) -> None:
         held = self._held
+        memory, device = resident_bytes(), device_bytes()
         with transaction(self._engine) as session:
-            beat(session, self._worker_id, "idle" if held is None else "busy")
+            beat(
+                session,
+                self._worker_id,
+                "idle" if held is None else "busy",
+                memory_bytes=memory,
+                device_bytes=device,
+            )
         if held is not None:
             self._renew(*held)
         self._renewed_at = time.monotonic()
