@@ -1,7 +1,8 @@
 -- Two runs, small but complete, with made-up scores: "paper" (three iterations, done) and "random",
 -- which branched off it after iteration 1 and is in the answer phase of its third.
 -- The size comes from the setting comd.instructions (seed instructions); everything else follows,
--- and nothing is random: equal sizes give equal rows.
+-- and nothing is random: equal sizes give equal rows. Reports count from the rows; a big one wants its
+-- cells: SELECT count_cells(id) FROM iteration WHERE phase = 'done'.
 
 -- In [0, 1), from a number and a purpose.
 CREATE FUNCTION pg_temp.noise(subject bigint, purpose text) RETURNS double precision

@@ -72,6 +72,7 @@ _IMAGES = f"""(SELECT image_id FROM instruction JOIN kept_instruction USING (id)
 CONDITIONS: dict[str, str] = {
     "answer": "id IN (SELECT id FROM kept_answer)",
     "assessment": _ITERATION,
+    "assessment_cell": _ITERATION,
     "augmentation": _POOL,
     "benchmark": f"id IN {_BENCHMARK}",
     "checkpoint": _TRAINING,
@@ -89,6 +90,7 @@ CONDITIONS: dict[str, str] = {
     "judgement": "teacher_answer_id IN (SELECT id FROM kept_answer)"
     " AND student_answer_id IN (SELECT id FROM kept_answer)"
     " AND assessor_id IN (SELECT id FROM kept_model)",
+    "judgement_cell": _ITERATION,
     "model": "id IN (SELECT id FROM kept_model)",
     "pool": "id IN (SELECT id FROM kept_pool)",
     "pool_image": _POOL,

@@ -3,7 +3,8 @@
 A difficulty is a function of two scores (eq. 6), and an assessor gives few different ones (a mean
 over two orders of whole numbers: 19 values a model). So a cache pool of millions is some thousand
 cells, and histograms, bands at any threshold, score maps and tables by task type are sums over them
-(`reports.difficulty`), in Python and at once.
+(`reports.difficulty`), in Python and at once. When the phase assess is closed its cells stand in a
+table; until then, and where there are none, they are counted from the rows.
 """
 
 from __future__ import annotations
@@ -59,17 +60,15 @@ SELECT
     run_iteration.iteration,
     run_iteration.iteration_id,
     run_iteration.shared,
-    instruction.task_type,
-    assessment.teacher_score,
-    assessment.student_score,
-    assessment.flags,
-    count(*) AS instructions
+    cell.task_type,
+    cell.teacher_score,
+    cell.student_score,
+    cell.flags,
+    cell.instructions
 FROM run_iteration
-JOIN assessment USING (iteration_id)
-JOIN instruction ON instruction.id = assessment.instruction_id
+CROSS JOIN LATERAL assessment_cells(run_iteration.iteration_id) AS cell
 WHERE run_iteration.run_id = :run_id
     AND (CAST(:iteration AS bigint) IS NULL OR run_iteration.iteration = :iteration)
-GROUP BY 1, 2, 3, 4, 5, 6, 7
 ORDER BY 1, 4, 5, 6, 7
 """
 

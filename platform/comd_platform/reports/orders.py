@@ -40,24 +40,17 @@ SELECT
     run_iteration.iteration,
     run_iteration.iteration_id,
     run_iteration.shared,
-    pair.teacher_score_1 AS teacher_1,
-    pair.student_score_1 AS student_1,
-    pair.teacher_score_2 AS teacher_2,
-    pair.student_score_2 AS student_2,
-    pair.clamped,
-    count(*) AS pairs,
-    sum(pair.replies)::bigint AS replies,
-    sum(pair.unreadable)::bigint AS unreadable
+    cell.teacher_score_1 AS teacher_1,
+    cell.student_score_1 AS student_1,
+    cell.teacher_score_2 AS teacher_2,
+    cell.student_score_2 AS student_2,
+    cell.clamped,
+    cell.pairs,
+    cell.replies,
+    cell.unreadable
 FROM run_iteration
-JOIN iteration ON iteration.id = run_iteration.iteration_id
-JOIN judged_pair AS pair
-    ON pair.student_model_id = iteration.student_model_id
-    AND pair.assessor_id = iteration.assessor_model_id
-JOIN answer AS teacher_answer
-    ON teacher_answer.id = pair.teacher_answer_id
-    AND teacher_answer.model_id = iteration.teacher_model_id
+CROSS JOIN LATERAL judgement_cells(run_iteration.iteration_id) AS cell
 WHERE run_iteration.run_id = :run_id
-GROUP BY 1, 2, 3, 4, 5, 6, 7, 8
 ORDER BY 1, 4, 5, 6, 7, 8
 """
 

@@ -48,8 +48,6 @@ class IterationRow:
     final_loss: float | None
 
 
-# Flips are read off the flags that the assess phase left: the view judge_health counts them from the
-# judgements themselves, which takes seconds for a big pool (see `judge_health`).
 _SUMMARY = """
 SELECT
     s.iteration,
@@ -84,11 +82,10 @@ SELECT
 FROM iteration_summary AS s
 CROSS JOIN LATERAL (
     SELECT
-        count(*) FILTER (WHERE 'one_order' = ANY(flags)) AS one_order,
-        count(*) FILTER (WHERE 'clamped' = ANY(flags)) AS clamped,
-        count(*) FILTER (WHERE 'flip' = ANY(flags)) AS flips
-    FROM assessment
-    WHERE assessment.iteration_id = s.iteration_id
+        coalesce(sum(instructions) FILTER (WHERE 'one_order' = ANY(flags)), 0)::bigint AS one_order,
+        coalesce(sum(instructions) FILTER (WHERE 'clamped' = ANY(flags)), 0)::bigint AS clamped,
+        coalesce(sum(instructions) FILTER (WHERE 'flip' = ANY(flags)), 0)::bigint AS flips
+    FROM assessment_cells(s.iteration_id)
 ) AS flagged
 WHERE s.run_id = :run_id
 ORDER BY s.iteration

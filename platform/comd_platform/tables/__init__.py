@@ -1,6 +1,6 @@
 """Every table, under the name that a user types in psql."""
 
-from comd_platform.tables.assessment import Assessment, Judgement
+from comd_platform.tables.assessment import Assessment, AssessmentCell, Judgement, JudgementCell
 from comd_platform.tables.augmentation import Augmentation, Selection
 from comd_platform.tables.base import Base
 from comd_platform.tables.contamination import Contamination
@@ -24,6 +24,7 @@ __all__ = [
     "ROLES",
     "Answer",
     "Assessment",
+    "AssessmentCell",
     "Augmentation",
     "Base",
     "Benchmark",
@@ -40,6 +41,7 @@ __all__ = [
     "Iteration",
     "IterationPhase",
     "Judgement",
+    "JudgementCell",
     "Model",
     "Pool",
     "PoolImage",

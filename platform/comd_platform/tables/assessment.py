@@ -87,3 +87,45 @@ class Assessment(Base):
     flags: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
     difficulty: Mapped[float | None] = mapped_column(Double, Computed(_DIFFICULTY, persisted=True))
     selection_score: Mapped[float | None] = mapped_column(Double)
+
+
+class AssessmentCell(Base):
+    """Instructions that a closed assess phase scored alike: what reports read in place of the rows.
+
+    Written in the transaction that closes the phase (`count_cells`); `number` counts an iteration's
+    cells from 1. An iteration without cells is counted from its rows (`assessment_cells`).
+    """
+
+    __tablename__ = "assessment_cell"
+    __table_args__ = (CheckConstraint("instructions > 0", name="not_empty"),)
+
+    iteration_id: Mapped[int] = mapped_column(ForeignKey("iteration.id"), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True)
+    task_type: Mapped[str]
+    teacher_score: Mapped[float | None] = mapped_column(Double)
+    student_score: Mapped[float | None] = mapped_column(Double)
+    difficulty: Mapped[float | None] = mapped_column(Double, Computed(_DIFFICULTY, persisted=True))
+    flags: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    instructions: Mapped[int]
+
+
+class JudgementCell(Base):
+    """Pairs of answers that the assessor judged alike, by the scores of both orders (null where one
+    could not be read); `replies` and `unreadable` count attempts over all its pairs.
+
+    Written together with the iteration's AssessmentCells, and read in the same way.
+    """
+
+    __tablename__ = "judgement_cell"
+    __table_args__ = (CheckConstraint("pairs > 0", name="not_empty"),)
+
+    iteration_id: Mapped[int] = mapped_column(ForeignKey("iteration.id"), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True)
+    teacher_score_1: Mapped[float | None] = mapped_column(Double)
+    student_score_1: Mapped[float | None] = mapped_column(Double)
+    teacher_score_2: Mapped[float | None] = mapped_column(Double)
+    student_score_2: Mapped[float | None] = mapped_column(Double)
+    clamped: Mapped[bool]
+    pairs: Mapped[int]
+    replies: Mapped[int]
+    unreadable: Mapped[int]

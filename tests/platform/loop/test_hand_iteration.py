@@ -5,84 +5,27 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from judged import CONFIG, iteration_with_judgements
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from comd_platform.config.load import parse_config
 from comd_platform.db.engine import transaction
-from comd_platform.keys import root_key
 from comd_platform.loop.context import Context
 from comd_platform.loop.iterations import next_iteration
 from comd_platform.loop.phases import assess
-from comd_platform.models import role_model
 from comd_platform.runs import create_run
 from comd_platform.tables import (
-    Answer,
     Assessment,
-    Instruction,
-    Iteration,
-    Judgement,
     Pool,
     Selection,
 )
-
-CONFIG = {
-    "name": "hand",
-    "pool": "hand",
-    "teacher": {"model": {"engine": "scripted", "model": "quiz"}},
-    "student": {"model": {"engine": "scripted", "model": "quiz", "options": {"role": "student"}}},
-}
 
 
 @pytest.fixture
 def session(engine: Engine) -> Iterator[Session]:
     with transaction(engine) as session:
         yield session
-
-
-def iteration_with_judgements(
-    session: Session, *judged: dict[str, tuple[float, float]]
-) -> tuple[Iteration, list[Instruction]]:
-    """One instruction for each mapping position -> (teacher's, student's score)."""
-    pool = Pool(name="hand", origin="import")
-    session.add(pool)
-    session.flush()
-    run = create_run(session, parse_config(CONFIG))
-    iteration = next_iteration(session, run)
-    student = role_model(session, parse_config(CONFIG), "student")
-    iteration.student_model_id = student
-    iteration.phase = "assess"
-    instructions = []
-    for number, scores in enumerate(judged):
-        text = f"question {number}?"
-        instruction = Instruction(
-            pool_id=pool.id, task_type="conversation", text=text, key=root_key("", text)
-        )
-        session.add(instruction)
-        session.flush()
-        answers = [
-            Answer(instruction_id=instruction.id, model_id=model, text="so", finish_reason="stop")
-            for model in (iteration.teacher_model_id, student)
-        ]
-        session.add_all(answers)
-        session.flush()
-        for position, (teacher_score, student_score) in scores.items():
-            session.add(
-                Judgement(
-                    teacher_answer_id=answers[0].id,
-                    student_answer_id=answers[1].id,
-                    assessor_id=iteration.assessor_model_id,
-                    position=position,
-                    attempt=1,
-                    raw="",
-                    teacher_score=teacher_score,
-                    student_score=student_score,
-                    status="read",
-                )
-            )
-        instructions.append(instruction)
-    session.flush()
-    return iteration, instructions
 
 
 def test_two_instructions_from_judgements_to_the_next_selection(session: Session) -> None:

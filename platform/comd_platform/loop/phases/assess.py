@@ -61,7 +61,7 @@ _ASSESS = text(
 
 
 def settle(session: Session, context: Context) -> Settled:
-    """Write the assessments, all of them, in the caller's transaction."""
+    """Write the assessments, all of them, and count them, in the caller's transaction."""
     session.execute(
         _ASSESS,
         {
@@ -71,6 +71,9 @@ def settle(session: Session, context: Context) -> Settled:
             "student": context.student,
             "assessor": context.assessor_model_id,
         },
+    )
+    session.execute(
+        text("SELECT count_cells(:iteration_id)"), {"iteration_id": context.iteration_id}
     )
     counts = session.execute(
         text(
