@@ -1,6 +1,6 @@
 """What a closed assess phase came to, counted once: reports no longer read millions of rows
 
-Revision: 0009, after 0008.
+Revision: 0010, after 0009.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from pathlib import Path
 import sqlalchemy as sa
 from alembic import op
 
-revision: str = "0009"
-down_revision: str | None = "0008"
+revision: str = "0010"
+down_revision: str | None = "0009"
 branch_labels = None
 depends_on = None
 
@@ -45,9 +45,9 @@ def upgrade() -> None:
         sa.Column("unreadable", sa.BigInteger(), nullable=False),
         sa.CheckConstraint("pairs > 0", name=op.f("ck_judgement_cell_not_empty")),
     )
-    op.execute((_HERE / "views_0009" / "cells.sql").read_text())
+    op.execute((_HERE / "views_0010" / "cells.sql").read_text())
     for view in _VIEWS:
-        _replace(view, "views_0009")
+        _replace(view, "views_0010")
     op.execute(
         "SELECT count_cells(iteration_id) FROM iteration_phase"
         " WHERE phase = 'assess' AND finished_at IS NOT NULL"
