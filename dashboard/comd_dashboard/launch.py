@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import importlib.util
+import ipaddress
 import os
 import sys
 from pathlib import Path
 from typing import NoReturn
 
 from comd_platform.errors import ComdError
+from comd_platform.settings import get_settings
 
 APP = Path(__file__).parent / "app.py"
+SERVE = Path(__file__).parent / "serve.py"
 PORT = 8501
 ADDRESS = "127.0.0.1"
 
-# There is no login, so nothing listens beyond this machine unless asked to. Errors show their type
-# in the browser and the whole story in the terminal.
+# Errors show their type in the browser and the whole story in the terminal.
 _OPTIONS = {
     "server.headless": "true",
     "server.fileWatcherType": "none",
@@ -31,22 +33,49 @@ class DashboardMissing(ComdError):
     """The packages of the extra `dashboard` are not installed."""
 
 
+class Unprotected(ComdError):
+    """The dashboard would be open to others, and ask nobody who they are."""
+
+
 def command(port: int = PORT, address: str = ADDRESS) -> list[str]:
     """The command line that serves the dashboard; it reads COMD_* from its environment.
 
-    Raises DashboardMissing.
+    Raises DashboardMissing; Unprotected where it would listen beyond this machine and nobody guards.
     """
     if importlib.util.find_spec("streamlit") is None:
         raise DashboardMissing(
             "the dashboard's packages are not installed",
             hint="Run: pip install 'comd[dashboard]'",
         )
+    settings = get_settings()
+    is_guarded = settings.dashboard_password is not None or settings.dashboard_user_header
+    if not is_guarded and not is_this_machine(address):
+        raise Unprotected(
+            f"on {address} anybody who reaches this machine could read and review everything",
+            hint="Give --password-file FILE, or --user-header NAME with a proxy that signs people in; "
+            "or stay on 127.0.0.1 and use ssh -L.",
+        )
     options = {**_OPTIONS, "server.port": str(port), "server.address": address}
     flags = [part for name, value in options.items() for part in (f"--{name}", value)]
-    return [sys.executable, "-m", "streamlit", "run", str(APP), *flags]
+    return [sys.executable, "-m", "streamlit", "run", str(SERVE), *flags]
 
 
 def run(port: int = PORT, address: str = ADDRESS) -> NoReturn:
-    """Become the process that serves, so that a signal to this one ends it. Raises DashboardMissing."""
+    """Become the process that serves, so that a signal to this one ends it.
+
+    Raises DashboardMissing, Unprotected.
+    """
     arguments = command(port, address)
+    # Else uvicorn would believe anybody on this machine who says to speak for another address.
+    os.environ["FORWARDED_ALLOW_IPS"] = ""
     os.execv(arguments[0], arguments)  # noqa: S606 - our own command
+
+
+def is_this_machine(host: str) -> bool:
+    """Whether a host name or an address to listen on is this machine's alone."""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False

@@ -52,6 +52,15 @@ class Settings(BaseSettings):
     database_patience: float = Field(
         1800.0, ge=0, description="Seconds to wait for a database that went away in mid-work."
     )
+    dashboard_password: SecretStr | None = Field(
+        None, description="What comd dashboard asks for; unset: nothing, on this machine alone."
+    )
+    dashboard_user_header: str | None = Field(
+        None, description="Header in which a proxy before the dashboard names who is signed in."
+    )
+    dashboard_trusted_proxy: str = Field(
+        "127.0.0.1,::1", description="Addresses or networks of that proxy; nobody else is answered."
+    )
     images: Path | None = Field(None, description="Image root; default HOME/images.")
     artifacts: Path | None = Field(
         None, description="Training sets and checkpoints; default HOME/artifacts. Shared by nodes."

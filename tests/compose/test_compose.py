@@ -26,7 +26,7 @@ from sqlalchemy import URL
 from comd_platform.db.engine import libpq_url
 
 FILE = Path(__file__).parents[2] / "docker-compose.yml"
-SECRETS = ("POSTGRES_PASSWORD", "REDIS_PASSWORD", "FLOWER_AUTH")
+SECRETS = ("POSTGRES_PASSWORD", "REDIS_PASSWORD", "FLOWER_AUTH", "DASHBOARD_PASSWORD")
 PASSWORD = "only-in-this-test"
 
 

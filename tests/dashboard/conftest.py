@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psycopg
 import pytest
 import streamlit as st
-from sqlalchemy import URL
+from sqlalchemy import URL, Engine
 from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 
-from comd_dashboard import data, launch
+from comd_dashboard import data, launch, reviewing
 from comd_platform.db.engine import libpq_url
-from comd_platform.settings import get_settings
+from comd_platform.db.reviewer import grant_reviewer, reviewer_engine
+from comd_platform.settings import Settings, get_settings
 
 SYNTHETIC = Path(__file__).parents[1] / "support" / "synthetic_run.sql"
 
@@ -49,6 +51,32 @@ def open_app(monkeypatch: pytest.MonkeyPatch) -> Iterator[Open]:
     st.cache_resource.clear()
     st.cache_data.clear()
     get_settings.cache_clear()
+
+
+@pytest.fixture
+def reviewer(synthetic: URL, monkeypatch: pytest.MonkeyPatch) -> Iterator[URL]:
+    """The synthetic database with a role that may add decisions to it; they are gone afterwards."""
+    role = f"reviewer_{uuid.uuid4().hex[:8]}"
+    url = synthetic.set(username=role, password="p@ss word/1")
+    monkeypatch.setenv("COMD_DATABASE_URL", libpq_url(synthetic))
+    monkeypatch.setenv("COMD_REVIEWER_URL", libpq_url(url))
+    get_settings.cache_clear()
+    grant_reviewer(get_settings())
+    made: list[Engine] = []
+
+    def remembered(settings: Settings) -> Engine:
+        made.append(reviewer_engine(settings))
+        return made[-1]
+
+    monkeypatch.setattr(reviewing, "reviewer_engine", remembered)
+    yield synthetic
+    reviewing.writer.clear()
+    for engine in made:
+        engine.dispose()
+    with psycopg.connect(libpq_url(synthetic), autocommit=True) as connection:
+        connection.execute("DELETE FROM review")
+        connection.execute(f"DROP OWNED BY {role}")  # ours alone
+        connection.execute(f"DROP ROLE {role}")
 
 
 @pytest.fixture

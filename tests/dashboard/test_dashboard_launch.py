@@ -12,7 +12,8 @@ from comd_dashboard import launch
 def test_the_command_serves_this_machine_only_and_tells_nobody() -> None:
     command = launch.command(8600, "127.0.0.1")
     assert command[:4] == [sys.executable, "-m", "streamlit", "run"]
-    assert command[4] == str(launch.APP)
+    assert command[4] == str(launch.SERVE)
+    assert launch.SERVE.is_file()
     assert launch.APP.is_file()
     flags = dict(zip(command[5::2], command[6::2], strict=True))
     assert flags["--server.port"] == "8600"

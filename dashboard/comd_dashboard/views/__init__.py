@@ -5,7 +5,7 @@ Not called `pages`: Streamlit would take a folder of that name beside `app.py` f
 
 from __future__ import annotations
 
-from comd_dashboard.views import difficulty, judge, now, pools, progress
+from comd_dashboard.views import browse, difficulty, judge, now, pools, progress, review
 from comd_dashboard.views.view import View
 
 VIEWS: tuple[View, ...] = (
@@ -14,5 +14,7 @@ VIEWS: tuple[View, ...] = (
     difficulty.VIEW,
     judge.VIEW,
     progress.VIEW,
+    browse.VIEW,
+    review.VIEW,
 )
 """The first one opens."""

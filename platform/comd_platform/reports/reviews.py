@@ -49,7 +49,7 @@ _SLICES: dict[Slice, str] = {
     "quarantined": """
         SELECT
             failure.instruction_id,
-            string_agg('failed in phase ' || failure.phase || ': ' || failure.reason, '; '
+            string_agg('it failed in phase ' || failure.phase || ': ' || failure.reason, '; '
                 ORDER BY failure.id) AS why,
             min(failure.id)::double precision AS place
         FROM failure, at
@@ -69,9 +69,9 @@ _SLICES: dict[Slice, str] = {
     "difficult": """
         SELECT
             assessment.instruction_id,
-            'teacher ' || round(assessment.teacher_score::numeric, 1) || ', student '
-                || round(assessment.student_score::numeric, 1) || ': difficulty '
-                || round(assessment.difficulty::numeric, 2) AS why,
+            'its difficulty is ' || round(assessment.difficulty::numeric, 2) || ': teacher '
+                || round(assessment.teacher_score::numeric, 1) || ', student '
+                || round(assessment.student_score::numeric, 1) AS why,
             -assessment.difficulty AS place
         FROM assessment, at
         WHERE assessment.iteration_id = at.iteration_id
@@ -80,7 +80,7 @@ _SLICES: dict[Slice, str] = {
     "flagged": """
         SELECT
             reviewed.instruction_id,
-            'flagged' || coalesce(' after a verdict of ' || reviewed.author, '') AS why,
+            'it was flagged' || coalesce(' after a verdict by ' || reviewed.author, '') AS why,
             reviewed.instruction_id::double precision AS place
         FROM reviewed_instruction AS reviewed
         JOIN instruction ON instruction.id = reviewed.instruction_id, at
@@ -91,7 +91,7 @@ _SLICES: dict[Slice, str] = {
     "random": """
         SELECT
             instruction.id AS instruction_id,
-            'drawn at random' AS why,
+            'it was drawn at random' AS why,
             (hashtextextended(instruction.key, :seed) >> 11)::double precision AS place
         FROM instruction, at
         WHERE instruction.pool_id IN (

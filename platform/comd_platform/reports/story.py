@@ -136,7 +136,7 @@ class Corrected:
 @dataclass(frozen=True, slots=True)
 class Story:
     """`family`: ancestors and descendants with their answers and scores, `written_by`: the reply it
-    came from, None for an imported or corrected one; `offspring`: what was written from it."""
+    came from, None for an imported or corrected one; `offspring`: what the run had written from it."""
 
     facts: Facts
     family: tuple[Relative, ...]
@@ -307,7 +307,10 @@ def story(session: Session, instruction_id: int, run_id: int) -> Story:
         **given,
     )
     corrected = rows(session, Corrected, _CORRECTED, instruction_id=instruction_id)
-    of = "augmentation.source_instruction_id = :instruction_id"
+    of = (
+        "augmentation.source_instruction_id = :instruction_id AND augmentation.pool_id IN"
+        " (SELECT pool_id FROM run_iteration WHERE run_id = :run_id)"
+    )
     return Story(
         facts=rows(session, Facts, _FACTS, instruction_id=instruction_id)[0],
         family=tuple(kin),

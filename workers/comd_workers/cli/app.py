@@ -209,7 +209,11 @@ app.command(
 app.command(
     "dashboard",
     rich_help_panel=LOOK,
-    epilog=examples("comd dashboard", "comd dashboard --port 8600 --address 0.0.0.0"),
+    epilog=examples(
+        "comd dashboard",
+        "comd dashboard --port 8600 --address 0.0.0.0 --password-file secret.txt",
+        "comd dashboard --user-header X-Forwarded-User --trusted-proxy 10.0.0.0/8",
+    ),
 )(inspect.dashboard)
 config.app.command(
     "check",
