@@ -1,7 +1,8 @@
 """Every report over a finished run of 0.5 and 5 million instructions: how long it takes, by which plan.
 
 A report is a public function of `comd_platform.reports` that takes a session; all are found, so none
-can be forgotten. 5 million are measured where they have been made (`--full` makes them: 30 GB).
+can be forgotten. At full size docs/report-times.md is written, and the plans in docs/plans. 5 million
+are measured where they have been made: `benchmarks/reports.py --make` does that (half an hour, 30 GB).
 """
 
 from __future__ import annotations
@@ -10,24 +11,34 @@ import importlib
 import inspect
 import math
 import pkgutil
+import re
 import statistics
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 from typing import Any
 
-from common import timed
+from common import Row, main, scaled, timed
 from databases import connected
+from growth import Curve, short
 from sqlalchemy import URL, event, text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
+from synthetic import MADE_ALWAYS, kept, synthetic_run, synthetic_server
 
 from comd_platform import reports
+from comd_platform.reports.browsing import Filters
+from comd_platform.reports.reviews import SLICES
 
 GOALS = {500_000: 0.3, 5_000_000: 1.5}
 """Instructions -> seconds that no report may take."""
 TIMEOUT_S = 60
-SIZES = [10_000, 100_000, 1_000_000, 5_000_000]
+SHOWN = 5  # curves in the picture: of the reports that take longest
+DOCS = Path(__file__).resolve().parents[1] / "docs"
+SIZES = (10_000, 100_000, 1_000_000, 5_000_000)
 
 PARAMETERS: dict[str, Any] = {
     "run_id": 1,
@@ -38,8 +49,57 @@ PARAMETERS: dict[str, Any] = {
     "benchmark": "scienceqa",
     "label": "subject",
     "instruction_id": 1_000,
+    "filters": Filters(iteration=4),
+    "which": "random",
+    "author": "somebody",
 }
 """What a required parameter of that name is given."""
+
+CASES: dict[str, dict[str, dict[str, Any]]] = {
+    "browsing.browse": {
+        "oldest": {},
+        "most difficult": {"order": "difficult"},
+        "student most behind": {"order": "behind"},
+        "difficult, of one type": {
+            "filters": Filters(iteration=4, band="difficult", task_type="detail")
+        },
+        "a cell of the score map": {
+            "filters": Filters(iteration=4, teacher=(9, 9), student=(3, 3.5))
+        },
+        "quarantined": {"filters": Filters(iteration=4, status="quarantined")},
+        "flips": {"filters": Filters(iteration=4, status="flip")},
+        "words that are rare": {"filters": Filters(iteration=4, words="Question 777:")},
+        "words that are nowhere": {"filters": Filters(iteration=4, words="zebra crossing")},
+    },
+    "browsing.matching": {
+        "all": {},
+        "difficult": {"filters": Filters(iteration=4, band="difficult")},
+        "words that are nowhere": {"filters": Filters(iteration=4, words="zebra crossing")},
+    },
+    "reviews.review_queue": {which: {"which": which} for which in SLICES},
+}
+"""What else a report is asked, beyond what PARAMETERS say; each is measured."""
+
+PAGE = """\
+# How long each report takes
+
+`benchmarks/reports.py` wrote this page on {date}, a part of `make bench`, whose page says on which
+machine. Every public function of `comd_platform.reports` that takes a session is asked, over a made-up
+finished run in the paper's proportions (four iterations, all assessed; judgements, replies, work items
+and usage included), through Python and to the last row. Medians over the rounds, caches warm; the goals
+are 300 ms at half a million instructions and 1.5 s at five million, and **(!)** marks what misses them.
+
+| report | {sizes} |
+| --- | {rule} |
+{lines}
+
+Each name leads to its plan at {largest} instructions: EXPLAIN (ANALYZE, BUFFERS) of every statement that
+it sends, in order.
+
+Not measured:
+
+{excused}
+"""
 
 EXCUSED: dict[str, str] = {
     "decontamination.found_counts": "reads what the same transaction's comparison has left",
@@ -89,27 +149,40 @@ def arguments(report: Callable[..., object]) -> dict[str, Any]:
     }
 
 
-def time_reports(url: URL, rounds: int) -> list[Timing]:
-    """Every report that is not excused, each on a connection of its own."""
-    found = []
+def questions() -> dict[str, Callable[[Session], object]]:
+    """What is measured: every report that is not excused, as often as it has cases."""
+    asked: dict[str, Callable[[Session], object]] = {}
     for name, report in public_reports().items():
         if name in EXCUSED:
             continue
-        with connected(url) as engine, Session(engine) as session:
-            session.execute(text(f"SET statement_timeout = {1000 * TIMEOUT_S}"))
-            once = partial(report, session, **arguments(report))
-            try:
-                first = timed(once)
-                seconds = [timed(once) for _ in range(rounds)]
-            except OperationalError:
-                first, seconds = math.inf, [math.inf]
+        for case, more in CASES.get(name, {"": {}}).items():
+            given = arguments(report) | more
+            asked[f"{name}: {case}" if case else name] = lambda session, ask=report, given=given: (
+                ask(session, **given)
+            )
+    return asked
+
+
+def time_reports(url: URL, rounds: int) -> list[Timing]:
+    """Every question, each on a connection of its own."""
+    found = []
+    with connected(url) as engine:
+        for name, ask in questions().items():
+            with Session(engine) as session:
+                session.execute(text(f"SET statement_timeout = {1000 * TIMEOUT_S}"))
+                once = partial(ask, session)
+                try:
+                    first = timed(once)
+                    seconds = [timed(once) for _ in range(rounds)]
+                except OperationalError:
+                    first, seconds = math.inf, [math.inf]
+            engine.dispose()
             found.append(Timing(name, first, seconds))
     return found
 
 
-def plans(url: URL, name: str) -> str:
-    """EXPLAIN (ANALYZE, BUFFERS) of every statement that a report sends, as text."""
-    report = public_reports()[name]
+def plans(url: URL, ask: Callable[[Session], object]) -> str:
+    """EXPLAIN (ANALYZE, BUFFERS) of every statement that a question sends, as text."""
     sent: list[tuple[str, Any]] = []
 
     def keep(*told: Any) -> None:
@@ -118,7 +191,7 @@ def plans(url: URL, name: str) -> str:
 
     with connected(url) as engine, Session(engine) as session:
         event.listen(engine, "before_cursor_execute", keep)
-        report(session, **arguments(report))
+        ask(session)
         event.remove(engine, "before_cursor_execute", keep)
         explained = []
         for statement, parameters in sent:
@@ -127,3 +200,91 @@ def plans(url: URL, name: str) -> str:
             )
             explained.append("\n".join(line for (line,) in lines))
     return "\n\n".join(explained)
+
+
+def measure(scale: float, rounds: int) -> list[Row]:
+    """The slowest report at every size, beside what none may take."""
+    rows = []
+    with synthetic_server() as where:
+        measured: dict[int, list[Timing]] = {}
+        for size, goal in GOALS.items():
+            if size > MADE_ALWAYS and not kept(where, scaled(size, scale)):
+                continue
+            url = synthetic_run(where, scaled(size, scale))
+            measured[size] = time_reports(url, rounds)
+            slowest = max(measured[size], key=lambda timing: timing.median)
+            within = sum(timing.median <= goal for timing in measured[size])
+            rows.append(
+                Row(
+                    what=f"Slowest of {len(measured[size])} reports,"
+                    f" {short(scaled(size, scale))} instructions",
+                    amount=1,
+                    unit="",
+                    ours="comd",
+                    seconds={"comd": slowest.seconds, "the goal": [goal] * rounds},
+                    note=f"`{slowest.report}`; {within} of {len(measured[size])} are within the goal."
+                    " A finished run of four iterations, all of it assessed;"
+                    " [every report](report-times.md), with its plan.",
+                )
+            )
+        if scale == 1:
+            write_page(measured, where)
+    return rows
+
+
+def grow(scale: float) -> list[Curve]:
+    """The reports that take longest, at every size that is there (or is soon made)."""
+    with synthetic_server() as where:
+        sizes = [scaled(size, scale) for size in SIZES]
+        sizes = [n for n in sizes if n <= 2 * MADE_ALWAYS * scale or kept(where, n)]
+        times = {
+            n: {each.report: each.median for each in time_reports(synthetic_run(where, n), 1)}
+            for n in sizes
+        }
+    longest = sorted(times[sizes[-1]], key=lambda report: -times[sizes[-1]][report])[:SHOWN]
+    return [
+        Curve("Reports", report, "instructions", sizes, [times[n][report] for n in sizes])
+        for report in longest
+    ]
+
+
+def write_page(measured: dict[int, list[Timing]], where: URL) -> None:
+    """docs/report-times.md, and docs/plans: a file a report, of the largest size measured."""
+    largest = max(measured)
+    folder = DOCS / "plans"
+    folder.mkdir(exist_ok=True)
+    for old in folder.glob("*.txt"):
+        old.unlink()
+    url = synthetic_run(where, largest)
+    lines = []
+    for name, ask in questions().items():
+        plan = folder / f"{re.sub('[^a-z0-9]+', '-', name.lower()).strip('-')}.txt"
+        if math.isfinite(median_of(measured[largest], name) or math.inf):
+            plan.write_text(f"{plans(url, ask)}\n")
+        cells = [name if not plan.exists() else f"[{name}](plans/{plan.name})"]
+        for size, goal in GOALS.items():
+            found = median_of(measured.get(size, []), name)
+            cells.append("" if found is None else f"{1000 * found:,.0f}{' (!)' * (found > goal)}")
+        lines.append(f"| {' | '.join(cells)} |")
+    (DOCS / "report-times.md").write_text(
+        PAGE.format(
+            date=f"{datetime.now(UTC):%Y-%m-%d}",
+            sizes=" | ".join(f"{short(size)}, ms" for size in GOALS),
+            rule=" | ".join("---:" for _ in GOALS),
+            lines="\n".join(lines),
+            largest=short(largest),
+            excused="\n".join(f"- `{name}`: {why}." for name, why in EXCUSED.items()),
+        )
+    )
+
+
+def median_of(timings: list[Timing], report: str) -> float | None:
+    return next((each.median for each in timings if each.report == report), None)
+
+
+if __name__ == "__main__":
+    if "--make" in sys.argv:
+        with synthetic_server() as server:
+            synthetic_run(server, max(GOALS))
+    else:
+        main(measure, grow)

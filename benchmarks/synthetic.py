@@ -26,6 +26,8 @@ from comd_platform.db.engine import libpq_url
 HERE = Path(__file__).resolve().parent
 ROWS = HERE / "synthetic_run.sql"
 DATA = "COMD_BENCH_DATA"
+MADE_ALWAYS = 500_000
+"""The largest run that a benchmark makes when it is not there (twice as many for a curve)."""
 SEED_SHARE = 0.4436
 """Of the instructions; nearly the paper's 220 of 504."""
 

@@ -86,6 +86,7 @@ CONDITIONS: dict[str, str] = {
     "image": f"id IN {_IMAGES}",
     "instruction": "id IN (SELECT id FROM kept_instruction)",
     "iteration": "id IN (SELECT id FROM kept_iteration)",
+    "iteration_count": _ITERATION,
     "iteration_phase": _ITERATION,
     "judgement": "teacher_answer_id IN (SELECT id FROM kept_answer)"
     " AND student_answer_id IN (SELECT id FROM kept_answer)"

@@ -7,7 +7,7 @@ score (else 1). A benchmark's score is the ratio of the means, which without a r
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -18,8 +18,8 @@ Results = Sequence[tuple[float, float]]
 """(score, reference) of each item."""
 
 _RESAMPLES: Final = 2_000
-_BLOCK: Final = 100  # resamples at a time: of 14,233 items that is 11 MB a column
 _Array = npt.NDArray[np.float64]
+_Counts = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +52,9 @@ class Comparison:
 def bootstrap(results: Results, seed: int = 0, resamples: int = _RESAMPLES) -> Interval:
     """The score of one model with its interval. Raises ValueError for no items."""
     values = _array(results)
-    draws = np.concatenate([_ratio(values, pick) for pick in _picks(len(values), seed, resamples)])
-    low, high = np.quantile(draws, [0.025, 0.975])
-    return Interval(float(_ratio(values)), float(low), float(high))
+    kinds, times = _resampled(values, seed, resamples)
+    low, high = np.quantile(_ratio(times @ kinds), [0.025, 0.975])
+    return Interval(float(_ratio(values.sum(axis=0))), float(low), float(high))
 
 
 def compare(
@@ -64,11 +64,10 @@ def compare(
     if len(first) != len(second):
         raise ValueError(f"{len(first)} and {len(second)} items cannot be paired")
     a, b = _array(first), _array(second)
-    difference = float(_ratio(a) - _ratio(b))
-    draws = np.concatenate(
-        [_ratio(a, pick) - _ratio(b, pick) for pick in _picks(len(a), seed, resamples)]
-    )
-    low, high = np.quantile(draws, [0.025, 0.975])
+    difference = float(_ratio(a.sum(axis=0)) - _ratio(b.sum(axis=0)))
+    kinds, times = _resampled(np.hstack([a, b]), seed, resamples)
+    totals = times @ kinds
+    low, high = np.quantile(_ratio(totals[:, :2]) - _ratio(totals[:, 2:]), [0.025, 0.975])
     wins, losses = int((a[:, 0] > b[:, 0]).sum()), int((a[:, 0] < b[:, 0]).sum())
     binary = bool(np.isin(np.stack([a, b]), [0.0, 1.0]).all())
     p = mcnemar(wins, losses) if binary else _permutation(a, b, seed, resamples)
@@ -97,27 +96,30 @@ def mcnemar(wins: int, losses: int) -> float:
 
 def _permutation(a: _Array, b: _Array, seed: int, resamples: int) -> float:
     """The share of random swaps with a difference as large, the observed one counted in."""
-    observed = abs(float(_ratio(a) - _ratio(b)))
+    observed = abs(float(_ratio(a.sum(axis=0)) - _ratio(b.sum(axis=0))))
     generator = np.random.default_rng([seed, 1])
     extreme = 0
     for _ in range(resamples):
-        swap = generator.random(len(a)) < 0.5
-        first = np.where(swap[:, None], b, a)
-        second = np.where(swap[:, None], a, b)
-        extreme += abs(float(_ratio(first) - _ratio(second))) >= observed - 1e-12
+        swap = (generator.random(len(a)) < 0.5)[:, None]
+        first, second = np.where(swap, b, a), np.where(swap, a, b)
+        swapped = abs(float(_ratio(first.sum(axis=0)) - _ratio(second.sum(axis=0))))
+        extreme += swapped >= observed - 1e-12
     return (extreme + 1) / (resamples + 1)
 
 
-def _picks(count: int, seed: int, resamples: int) -> Iterator[npt.NDArray[np.int64]]:
+def _resampled(values: _Array, seed: int, resamples: int) -> tuple[_Array, _Counts]:
+    """The different rows of `values` (K, C), and how often each resample holds each of them (R, K).
+
+    Which items a resample draws does not matter, only how many of each kind: a multinomial draw.
+    Thousands of items that are right or wrong are two kinds.
+    """
+    kinds, counts = np.unique(values, axis=0, return_counts=True)
     generator = np.random.default_rng([seed, 0])
-    for start in range(0, resamples, _BLOCK):
-        yield generator.integers(0, count, size=(min(_BLOCK, resamples - start), count))
+    return kinds, generator.multinomial(len(values), counts / len(values), size=resamples)
 
 
-def _ratio(values: _Array, pick: npt.NDArray[np.int64] | None = None) -> _Array:
-    """Mean score over mean reference, of all items or of each row of picked ones."""
-    chosen = values if pick is None else values[pick]
-    totals: _Array = chosen.sum(axis=-2)
+def _ratio(totals: _Array) -> _Array:
+    """Total score over total reference, along the last axis."""
     ratio: _Array = totals[..., 0] / totals[..., 1]
     return ratio
 

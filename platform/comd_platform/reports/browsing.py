@@ -219,13 +219,12 @@ def matching(session: Session, run_id: int, filters: Filters) -> int:
 
 def task_types(session: Session, run_id: int) -> list[str]:
     """The task types of a run's seed pool, by name: a child keeps its parent's."""
-    # A walk from one to the next along what is there, since DISTINCT would read every row.
     found = rows(
         session,
         _TaskType,
-        "SELECT DISTINCT task_type FROM instruction WHERE pool_id IN ("
-        " SELECT ancestor_id FROM pool_closure JOIN run_iteration USING (pool_id)"
-        " WHERE run_id = :run_id AND iteration = 1) ORDER BY task_type",
+        "SELECT DISTINCT label AS task_type"
+        " FROM run_iteration CROSS JOIN LATERAL iteration_counts(run_iteration.iteration_id)"
+        " WHERE run_id = :run_id AND iteration = 1 AND what = 'born' ORDER BY 1",
         run_id=run_id,
     )
     return [row.task_type for row in found]

@@ -46,63 +46,36 @@ _POOLS = """
 SELECT
     run_iteration.iteration,
     run_iteration.shared,
-    coalesce(sum(size.instructions) FILTER (WHERE pool_closure.depth = 0), 0)::bigint AS tuning,
-    coalesce(sum(size.instructions), 0)::bigint AS cache
+    coalesce(sum(n) FILTER (WHERE what = 'born'), 0)::bigint AS tuning,
+    coalesce(sum(n) FILTER (WHERE what = 'cached'), 0)::bigint AS cache
 FROM run_iteration
-JOIN pool_closure ON pool_closure.pool_id = run_iteration.pool_id
-CROSS JOIN LATERAL (
-    SELECT count(*) AS instructions FROM instruction WHERE pool_id = pool_closure.ancestor_id
-) AS size
+LEFT JOIN LATERAL iteration_counts(run_iteration.iteration_id)
+    ON what IN ('born', 'cached')
 WHERE run_iteration.run_id = :run_id
 GROUP BY 1, 2
 ORDER BY 1
 """
 
-# Replies are aggregated by source first: a source may have several.
 _FUNNEL = """
-WITH pools AS (
-    SELECT iteration, pool_id FROM run_iteration WHERE run_id = :run_id AND iteration > 1
-), chosen AS (
-    SELECT pool_id, band, count(*) AS selected
-    FROM selection WHERE pool_id IN (SELECT pool_id FROM pools)
-    GROUP BY 1, 2
-), written AS (
-    SELECT
-        pool_id,
-        band,
-        count(*) FILTER (WHERE readable) AS generated,
-        count(*) FILTER (WHERE accepted) AS accepted
-    FROM (
-        SELECT
-            pool_id,
-            band,
-            bool_or(text IS NOT NULL) AS readable,
-            bool_or(status = 'accepted') AS accepted
-        FROM augmentation WHERE pool_id IN (SELECT pool_id FROM pools)
-        GROUP BY pool_id, band, source_instruction_id
-    ) AS source
-    GROUP BY 1, 2
-)
 SELECT
-    pools.iteration,
-    chosen.band,
-    chosen.selected,
-    coalesce(written.generated, 0) AS generated,
-    coalesce(written.accepted, 0) AS accepted
-FROM pools
-JOIN chosen USING (pool_id)
-LEFT JOIN written USING (pool_id, band)
-ORDER BY pools.iteration, chosen.band
+    run_iteration.iteration,
+    label AS band,
+    coalesce(sum(n) FILTER (WHERE what = 'source'), 0)::bigint AS selected,
+    coalesce(sum(n) FILTER (WHERE what = 'readable source'), 0)::bigint AS generated,
+    coalesce(sum(n) FILTER (WHERE what = 'accepted source'), 0)::bigint AS accepted
+FROM run_iteration
+CROSS JOIN LATERAL iteration_counts(run_iteration.iteration_id)
+WHERE run_iteration.run_id = :run_id AND run_iteration.iteration > 1
+    AND what IN ('source', 'readable source', 'accepted source')
+GROUP BY 1, 2
+ORDER BY 1, 2
 """
 
 _REJECTIONS = """
-SELECT run_iteration.iteration, augmentation.reason, count(*) AS replies
+SELECT run_iteration.iteration, label AS reason, n AS replies
 FROM run_iteration
-JOIN augmentation USING (pool_id)
-WHERE run_iteration.run_id = :run_id
-    AND run_iteration.iteration > 1
-    AND augmentation.status = 'rejected'
-GROUP BY 1, 2
+CROSS JOIN LATERAL iteration_counts(run_iteration.iteration_id)
+WHERE run_iteration.run_id = :run_id AND run_iteration.iteration > 1 AND what = 'rejected'
 ORDER BY 1, replies DESC, 2
 """
 

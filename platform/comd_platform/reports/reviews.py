@@ -76,6 +76,8 @@ _SLICES: dict[Slice, str] = {
         FROM assessment, at
         WHERE assessment.iteration_id = at.iteration_id
             AND assessment.difficulty >= at.threshold
+        ORDER BY assessment.difficulty DESC
+        FETCH FIRST :most ROWS WITH TIES
     """,
     "flagged": """
         SELECT
@@ -88,15 +90,26 @@ _SLICES: dict[Slice, str] = {
             SELECT ancestor_id FROM pool_closure WHERE pool_id = at.pool_id
         )
     """,
+    # Keys are hashes: from anywhere on, those that follow are a random sample, found by their index.
     "random": """
-        SELECT
-            instruction.id AS instruction_id,
-            'it was drawn at random' AS why,
-            (hashtextextended(instruction.key, :seed) >> 11)::double precision AS place
-        FROM instruction, at
-        WHERE instruction.pool_id IN (
-            SELECT ancestor_id FROM pool_closure WHERE pool_id = at.pool_id
-        )
+        SELECT id AS instruction_id, 'it was drawn at random' AS why, turn::double precision AS place
+        FROM (
+            (
+                SELECT instruction.id, 0 AS turn FROM instruction
+                WHERE instruction.pool_id = ANY(ARRAY(
+                    SELECT ancestor_id FROM at JOIN pool_closure USING (pool_id)
+                )) AND instruction.key >= encode(sha256(CAST(:seed AS text)::bytea), 'hex')
+                ORDER BY instruction.key LIMIT :most
+            )
+            UNION ALL
+            (
+                SELECT instruction.id, 1 FROM instruction
+                WHERE instruction.pool_id = ANY(ARRAY(
+                    SELECT ancestor_id FROM at JOIN pool_closure USING (pool_id)
+                )) AND instruction.key < encode(sha256(CAST(:seed AS text)::bytea), 'hex')
+                ORDER BY instruction.key LIMIT :most
+            )
+        ) AS ring
     """,
 }
 
@@ -164,7 +177,7 @@ def review_queue(
     most: int = MOST,
 ) -> list[Waiting]:
     """The slice in its order, the same for whoever asks: quarantined and flagged from the oldest,
-    inconsistent and difficult from the most difficult, random by a hash of key and `seed`.
+    inconsistent and difficult from the most difficult, random from where `seed` falls among the keys.
 
     At most `most`. Raises UnknownSlice.
     """

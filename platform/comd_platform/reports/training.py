@@ -69,8 +69,11 @@ SELECT
 FROM run_iteration
 JOIN training_run USING (iteration_id)
 CROSS JOIN LATERAL (
-    SELECT count(*) AS examples, count(*) FILTER (WHERE turn = 1) AS dialogues
-    FROM training_example WHERE training_run_id = training_run.id
+    SELECT
+        coalesce(sum(n) FILTER (WHERE what = 'example'), 0)::bigint AS examples,
+        coalesce(sum(n) FILTER (WHERE what = 'dialogue'), 0)::bigint AS dialogues
+    FROM iteration_counts(run_iteration.iteration_id)
+    WHERE what IN ('example', 'dialogue')
 ) AS seen
 LEFT JOIN LATERAL (
     SELECT loss FROM training_metric

@@ -1,6 +1,12 @@
 """Every table, under the name that a user types in psql."""
 
-from comd_platform.tables.assessment import Assessment, AssessmentCell, Judgement, JudgementCell
+from comd_platform.tables.assessment import (
+    Assessment,
+    AssessmentCell,
+    IterationCount,
+    Judgement,
+    JudgementCell,
+)
 from comd_platform.tables.augmentation import Augmentation, Selection
 from comd_platform.tables.base import Base
 from comd_platform.tables.contamination import Contamination
@@ -39,6 +45,7 @@ __all__ = [
     "Image",
     "Instruction",
     "Iteration",
+    "IterationCount",
     "IterationPhase",
     "Judgement",
     "JudgementCell",

@@ -129,3 +129,20 @@ class JudgementCell(Base):
     pairs: Mapped[int]
     replies: Mapped[int]
     unreadable: Mapped[int]
+
+
+class IterationCount(Base):
+    """What a closed iteration's pool, sources, replies and training came to, by `label`.
+
+    `what`: cached; born (label: task type); source, readable source, accepted source (band); a
+    reply's status, rejected with its reason; example, dialogue (of the training). Written together
+    with the iteration's cells, and read in the same way (`iteration_counts`).
+    """
+
+    __tablename__ = "iteration_count"
+
+    iteration_id: Mapped[int] = mapped_column(ForeignKey("iteration.id"), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True)
+    what: Mapped[str]
+    label: Mapped[str | None]
+    n: Mapped[int]

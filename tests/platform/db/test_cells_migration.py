@@ -12,7 +12,7 @@ import comd_migrations
 from comd_platform.db.engine import libpq_url
 
 SYNTHETIC = Path(__file__).parents[2] / "support" / "synthetic_run.sql"
-BEFORE, AFTER = "0009", "0010"
+BEFORE, AFTER = "0009", "0011"
 
 
 def _views(engine: Engine) -> dict[str, list[dict[str, object]]]:
@@ -38,7 +38,7 @@ def test_closed_phases_are_counted_on_the_way_up_and_views_go_on_saying_the_same
     said = _views(engine)
     comd_migrations.upgrade(engine, AFTER)
     with engine.begin() as connection:
-        for table in ("assessment_cell", "judgement_cell"):
+        for table in ("assessment_cell", "judgement_cell", "iteration_count"):
             counted = connection.execute(
                 text(f"SELECT DISTINCT iteration_id FROM {table} ORDER BY 1")
             )
@@ -46,9 +46,11 @@ def test_closed_phases_are_counted_on_the_way_up_and_views_go_on_saying_the_same
         for cell, live in (
             ("assessment_cell", "live_assessment_cell"),
             ("judgement_cell", "live_judgement_cell"),
+            ("iteration_count", "live_iteration_count"),
         ):
             connection.execute(text(f"ALTER TABLE {cell} DROP COLUMN number"))
             columns = ", ".join(connection.execute(text(f"SELECT * FROM {live} LIMIT 0")).keys())
+            live = f"{live} WHERE iteration_id < 5"
             differing = (
                 f"(SELECT {columns} FROM {cell} EXCEPT ALL SELECT {columns} FROM {live})"
                 f" UNION ALL (SELECT {columns} FROM {live} EXCEPT ALL SELECT {columns} FROM {cell})"
@@ -59,6 +61,9 @@ def test_closed_phases_are_counted_on_the_way_up_and_views_go_on_saying_the_same
     for view, rows in said.items():
         for before, after in zip(rows, now[view], strict=True):
             assert after == pytest.approx(before)
+    comd_migrations.downgrade(engine, "0010")
+    with engine.begin() as connection:
+        connection.execute(text("SELECT count_cells(1)"))
     comd_migrations.downgrade(engine, BEFORE)
     assert _views(engine) == said
     comd_migrations.upgrade(engine)

@@ -57,6 +57,7 @@ def test_counted_cells_are_the_ones_that_the_rows_give(
         )
         session.execute(text("DELETE FROM assessment_cell"))
         session.execute(text("DELETE FROM judgement_cell"))
+        session.execute(text("DELETE FROM iteration_count"))
         assert (
             score_cells(session, iteration.run_id),
             order_cells(session, iteration.run_id),
