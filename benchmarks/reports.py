@@ -48,7 +48,7 @@ PARAMETERS: dict[str, Any] = {
     "iteration_id": 4,
     "benchmark": "scienceqa",
     "label": "subject",
-    "instruction_id": 1_000,
+    "instruction_id": 100,
     "filters": Filters(iteration=4),
     "which": "random",
     "author": "somebody",

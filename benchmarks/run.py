@@ -32,6 +32,8 @@ SCRIPTS = (
     "import_llava",
     "assess",
     "ledger",
+    "reports",
+    "lineage",
     "commands",
 )
 HERE = Path(__file__).resolve().parent

@@ -106,14 +106,7 @@ def _tests(
     if not common:
         return
     last = max(common)
-    students = [
-        [
-            row
-            for row in item_scores(session, run.id, benchmark)
-            if (row.who, row.iteration) == ("student", last)
-        ]
-        for run in runs
-    ]
+    students = [item_scores(session, run.id, benchmark, student_of=last) for run in runs]
     for run, student in zip(runs[1:], students[1:], strict=True):
         yield Tested(benchmark, last, run.name, compare_items(student, students[0]))
 

@@ -160,6 +160,8 @@ FROM chosen
 JOIN benchmark ON benchmark.id = chosen.benchmark_id AND benchmark.name = :benchmark
 JOIN evaluation_score AS made ON made.evaluation_id = chosen.id AND made.score IS NOT NULL
 JOIN evaluation_item AS item ON item.id = made.item_id
+WHERE CAST(:student_of AS bigint) IS NULL
+    OR chosen.who = 'student' AND chosen.iteration = :student_of
 ORDER BY chosen.iteration NULLS FIRST, chosen.who DESC, item.key
 """
 )
@@ -188,9 +190,13 @@ def run_scores(session: Session, run_id: int) -> list[ScoreRow]:
     return rows(session, ScoreRow, _SCORES, run_id=run_id)
 
 
-def item_scores(session: Session, run_id: int, benchmark: str) -> list[ItemScoreRow]:
-    """What each of the run's models made of each item of one benchmark."""
-    return rows(session, ItemScoreRow, _ITEMS, run_id=run_id, benchmark=benchmark)
+def item_scores(
+    session: Session, run_id: int, benchmark: str, *, student_of: int | None = None
+) -> list[ItemScoreRow]:
+    """What each of the run's models made of each item of one benchmark; or the student of one
+    iteration alone."""
+    given = {"run_id": run_id, "benchmark": benchmark, "student_of": student_of}
+    return rows(session, ItemScoreRow, _ITEMS, **given)
 
 
 def group_labels(session: Session, run_id: int) -> list[str]:
