@@ -30,6 +30,7 @@ SCRIPTS = (
     "diversity",
     "near_duplicates",
     "import_llava",
+    "labelling",
     "assess",
     "ledger",
     "reports",

@@ -62,3 +62,24 @@ def test_the_longer_side_is_bounded(tmp_path: Path) -> None:
     Image.new("RGB", (200, 50)).save(tmp_path / "a.png")
     assert sent(data_url(tmp_path / "a.png", 100)).size == (100, 25)
     assert sent(data_url(tmp_path / "a.png", 200)).size == (200, 50)
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+def test_a_jpeg_cut_short_is_no_picture_although_its_thumbnail_is_whole(
+    tmp_path: Path, progressive: bool
+) -> None:
+    noise = Image.effect_noise((64, 64), 80).convert("RGB")
+    thumbnail = io.BytesIO()
+    noise.resize((16, 16)).save(thumbnail, format="JPEG")
+    exif = noise.getexif()
+    exif[0x8773] = thumbnail.getvalue()  # as cameras do: a JPEG in the head
+    noise.save(tmp_path / "whole.jpg", exif=exif, progressive=progressive)
+    whole = (tmp_path / "whole.jpg").read_bytes()
+    (tmp_path / "padded.jpg").write_bytes(whole + b"made by a camera that pads its files")
+    cut = whole[: -len(whole) // 4]
+    assert b"\xff\xd9" in cut
+    (tmp_path / "cut.jpg").write_bytes(cut)
+    assert sent(data_url(tmp_path / "whole.jpg", None)).size == (64, 64)
+    assert sent(data_url(tmp_path / "padded.jpg", None)).size == (64, 64)
+    with pytest.raises(PictureError, match=r"cut\.jpg: the file is cut short"):
+        data_url(tmp_path / "cut.jpg", None)

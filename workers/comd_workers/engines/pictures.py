@@ -10,9 +10,11 @@ from pathlib import Path
 from PIL import Image
 
 from comd_platform.images import load_upright
+from comd_platform.images.verify import READ
 
 # Sent as they lie on disk; anything else is encoded as PNG first.
 _ORIENTATION = 0x0112  # EXIF
+_START_OF_SCAN, _END_OF_IMAGE = b"\xff\xda", b"\xff\xd9"  # markers of a JPEG
 _SENT_AS_IS = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp", "GIF": "image/gif"}
 
 
@@ -26,8 +28,7 @@ def load_rgb(path: Path) -> Image.Image:
         return load_upright(path)
     # Pillow's decoders raise SyntaxError, ValueError and more on broken files.
     except Exception as error:
-        reason = str(error) or type(error).__name__
-        raise PictureError(f"cannot read picture {path}: {reason}") from error
+        raise _unreadable(path, error) from error
 
 
 class Shelf:
@@ -55,21 +56,52 @@ class Shelf:
 def data_url(path: Path, max_side: int | None) -> str:
     """A `data:` URL of the picture, its longer side at most `max_side` pixels.
 
-    The bytes on disk are sent untouched where they can be. Raises PictureError.
+    The bytes on disk are sent untouched where they can be. A JPEG is then looked at and not decoded,
+    which would cost several times what the rest of its request does: it was decoded when the image
+    store took it in, and one cut short since is found here. Raises PictureError.
     """
+    try:
+        content = path.read_bytes()
+        with Image.open(io.BytesIO(content), formats=READ) as original:
+            mime = _mime(original, max_side)
+        if mime == _SENT_AS_IS["JPEG"]:
+            _check_end(content)
+            return _encoded(content, mime)
+    except Exception as error:  # Pillow's, as above
+        raise _unreadable(path, error) from error
     picture = load_rgb(path)
-    if max_side is not None and max(picture.size) > max_side:
+    if mime:
+        return _encoded(content, mime)
+    if max_side is not None:
         picture.thumbnail((max_side, max_side), Image.Resampling.LANCZOS)
-        return _encoded(_png(picture), "image/png")
-    content = path.read_bytes()
-    with Image.open(io.BytesIO(content)) as original:
-        # A server may not turn it by its EXIF, and shows a model of another school the wrong frame.
-        mime = _SENT_AS_IS.get(original.format or "") if _is_upright(original) else None
-    return _encoded(content, mime) if mime else _encoded(_png(picture), "image/png")
+    return _encoded(_png(picture), "image/png")
+
+
+def _mime(original: Image.Image, max_side: int | None) -> str | None:
+    """What to call a picture that can be sent as it lies on disk; None: it has to be made anew.
+
+    A server may not turn it by its EXIF, and would show a model of another school the wrong frame.
+    """
+    if max_side is not None and max(original.size) > max_side:
+        return None
+    return _SENT_AS_IS.get(original.format or "") if _is_upright(original) else None
+
+
+def _check_end(jpeg: bytes) -> None:
+    """Raises ValueError where the file ends in the middle of a scan.
+
+    Neither marker can occur within a scan's data, and a thumbnail's stand before the last scan.
+    """
+    if jpeg.rfind(_END_OF_IMAGE) < jpeg.rfind(_START_OF_SCAN):
+        raise ValueError("the file is cut short")
 
 
 def _is_upright(picture: Image.Image) -> bool:
     return bool(picture.getexif().get(_ORIENTATION, 1) == 1)
+
+
+def _unreadable(path: Path, error: Exception) -> PictureError:
+    return PictureError(f"cannot read picture {path}: {str(error) or type(error).__name__}")
 
 
 def _bytes(picture: Image.Image) -> int:

@@ -1,8 +1,8 @@
 """Any server that speaks OpenAI's chat completions.
 
-messages: a request as a body, a reply as a completion. urls: pictures as they are sent. client: one
-call with its retries. scoring: the likelihood of given answers. engine: the contract, many calls in
-flight.
+messages: a request as a body, a reply as a completion. urls: pictures as they are sent. encoding: a
+body as JSON. client: one call with its retries. scoring: the likelihood of given answers. engine: the
+contract, many calls in flight.
 """
 
 from __future__ import annotations

@@ -18,6 +18,7 @@ import aiohttp
 
 from comd_platform.config.engines import OpenAIConfig
 from comd_workers.engines.base import EngineError
+from comd_workers.engines.openai.encoding import encoded
 from comd_workers.engines.openai.pace import Call, Pace
 
 _log = logging.getLogger(__name__)
@@ -77,7 +78,7 @@ class Client:
         Raises RequestError when this body gets none, EngineError when none would: the key or the
         model is wrong, or nobody listens there.
         """
-        content = json.dumps(body).encode()
+        content = encoded(body)
         last = _TryAgainError("never tried")
         for attempt in range(self._config.max_retries + 1):
             if attempt:

@@ -132,7 +132,8 @@ class OpenAIEngine(BaseEngine):
             real = path.resolve()
             if self._file_root is None or real.is_relative_to(self._file_root):
                 return real.as_uri()
-        return await asyncio.to_thread(self._data_urls.get, path)
+        kept = self._data_urls.kept(path)
+        return await asyncio.to_thread(self._data_urls.get, path) if kept is None else kept
 
 
 class _LoopThread:

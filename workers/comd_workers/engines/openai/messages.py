@@ -7,6 +7,7 @@ from typing import Any
 
 from comd_platform.config.engines import OpenAIConfig
 from comd_workers.engines.base import Completion, FinishReason, Request, Sampling
+from comd_workers.engines.openai.encoding import Verbatim
 from comd_workers.engines.shared import cut_at_stop, failed
 
 # Servers hold the seed in anything from 32 to 64 bits; 31 fit all of them.
@@ -21,7 +22,8 @@ _FINISH: dict[str | None, FinishReason] = {
 def body(
     config: OpenAIConfig, request: Request, sampling: Sampling, image_urls: Sequence[str]
 ) -> dict[str, Any]:
-    """The JSON body that asks `request`; `config.extra_body` goes over it, its nulls remove."""
+    """The body that asks `request`, for `encoding.encoded`; `config.extra_body` goes over it, its
+    nulls remove."""
     messages: list[dict[str, Any]] = [{"role": "user", "content": _content(request, image_urls)}]
     if request.system is not None:
         messages.insert(0, {"role": "system", "content": request.system})
@@ -82,7 +84,7 @@ def _content(request: Request, image_urls: Sequence[str]) -> str | list[dict[str
     """Eq. 2: the picture before or after the question; plain text where there is none."""
     if not image_urls:
         return request.text
-    images = [{"type": "image_url", "image_url": {"url": url}} for url in image_urls]
+    images = [{"type": "image_url", "image_url": {"url": Verbatim(url)}} for url in image_urls]
     text = [{"type": "text", "text": request.text}]
     return [*images, *text] if request.image_position == "before" else [*text, *images]
 

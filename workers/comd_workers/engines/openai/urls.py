@@ -25,17 +25,22 @@ class DataUrls:
         self._encoding: dict[Path, threading.Lock] = {}
         self._lock = threading.Lock()
 
+    def kept(self, path: Path) -> str | None:
+        """The picture if it is here; never waits for a file."""
+        with self._lock:
+            if path not in self._kept:
+                return None
+            self._kept.move_to_end(path)
+            return self._kept[path]
+
     def get(self, path: Path) -> str:
         """Raises PictureError."""
         with self._lock:
-            if path in self._kept:
-                self._kept.move_to_end(path)
-                return self._kept[path]
             encoding = self._encoding.setdefault(path, threading.Lock())
         with encoding:
-            with self._lock:
-                if path in self._kept:
-                    return self._kept[path]
+            kept = self.kept(path)
+            if kept is not None:
+                return kept
             try:
                 return self._keep(path, data_url(path, self._max_side))
             finally:

@@ -1,0 +1,235 @@
+"""Labelling image instructions through the `openai` engine: claim, encode, ask, commit.
+
+The whole loop at work: a driver plans and rings, worker processes claim over the broker, the server
+takes 50 ms a request. Beside it the same requests, as many in flight, by two tools that one would
+use instead, and by a bare aiohttp client, which keeps the answers in memory and shows the limit.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+
+import numpy as np
+from chat_server import chat_server
+from common import Once, Row, in_turns, main, scaled
+from databases import connected, database, server
+from peers import NoPeer, environment, seconds_told
+from PIL import Image
+from sqlalchemy import URL, Engine, text
+
+from comd_platform.config.load import parse_config
+from comd_platform.db.engine import libpq_url, transaction
+from comd_platform.importers import import_file
+from comd_platform.ledger import alive_workers
+from comd_platform.loop.driver import Driver, Stopped
+from comd_platform.loop.port import Silent
+from comd_platform.runs import create_run
+from comd_platform.settings import Settings
+from comd_workers.workforce import Workforce
+
+INSTRUCTIONS = 5_000
+PER_PICTURE = 2.75  # as in LLaVA's 80,000 records
+IN_FLIGHT = 256
+CLIENTS = Path(__file__).resolve().parent / "clients"
+BARE = "bare aiohttp client"
+ONE, TWO = "1 worker", "2 workers"
+
+
+def measure(scale: float, rounds: int) -> list[Row]:
+    count = scaled(INSTRUCTIONS, scale)
+    with ExitStack() as stack:
+        where = stack.enter_context(server())
+        room = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="comd-bench-")))
+        url = stack.enter_context(chat_server())
+        template = stack.enter_context(database(where))
+        settings = Settings(home=room, images=room / "store")
+        size = _draw(room / "pictures", scaled(round(INSTRUCTIONS / PER_PICTURE), scale))
+        _seed(template, settings, room, count, url)
+
+        contenders: dict[str, Once] = {
+            ONE: lambda: _label(where, template, settings, 1, count),
+            TWO: lambda: _label(where, template, settings, 2, count),
+            BARE: lambda: _ask(Path(sys.executable), "bare", url, room),
+        }
+        missing: list[str] = []
+        for peer in ("distilabel", "curator"):
+            try:
+                python = environment(peer)
+                _ask(python, peer, url, room, tasks="few.jsonl")
+            except NoPeer as error:
+                missing.append(str(error))
+            else:
+                contenders[peer] = lambda peer=peer, python=python: _ask(python, peer, url, room)
+        seconds = in_turns(contenders, rounds)
+    note = (
+        f"{count:,} instructions about {size[0]:,} JPEGs of 640 x 480 pixels and {size[1]:.0f} KB"
+        f" each, {IN_FLIGHT} requests in flight (two workers: half of it each), a server that takes"
+        " 50 ms. comd from planning to the last commit, workers up and nothing cached; every answer"
+        " is a row, every commit durable. The others from the call of their pipeline to its data"
+        " set, imports left out." + "".join(f" Missing: {why}." for why in missing)
+    )
+    beside = [name for name in seconds if name not in {ONE, TWO}]
+    return [
+        Row(
+            what=f"Labelling through the openai engine, {workers}",
+            amount=count,
+            unit="requests",
+            ours=workers,
+            seconds={name: seconds[name] for name in (workers, *others)},
+            note=note if workers == TWO else "The same with all requests from one process.",
+        )
+        for workers, others in ((TWO, [*beside, ONE]), (ONE, [BARE]))
+    ]
+
+
+def _ask(python: Path, client: str, url: str, room: Path, tasks: str = "tasks.jsonl") -> float:
+    script = CLIENTS / f"{client}_client.py"
+    return seconds_told([python, script, url, room / tasks, str(IN_FLIGHT)])
+
+
+def _draw(room: Path, count: int) -> tuple[int, float]:
+    """Photographs as heavy as COCO's: how many, and their mean size in kilobytes."""
+    room.mkdir()
+    random = np.random.default_rng(0)
+    held = 0
+    for number in range(count):
+        noise = random.normal(128, 60, (120, 160, 3)).clip(0, 255).astype("uint8")
+        picture = Image.fromarray(noise).resize((640, 480), Image.Resampling.BICUBIC)
+        path = room / f"{number:012}.jpg"
+        picture.save(path, quality=90)
+        held += path.stat().st_size
+    return count, held / count / 1000
+
+
+def _seed(template: URL, settings: Settings, room: Path, count: int, base_url: str) -> None:
+    """The instructions as rows of a run that labels them, and as tasks of the other clients."""
+    pictures = sorted((room / "pictures").iterdir())
+    questions = [
+        (f"What is to be seen here, and what is number {n} of it?", pictures[n % len(pictures)])
+        for n in range(count)
+    ]
+    tasks = [json.dumps({"text": question, "image": str(path)}) for question, path in questions]
+    (room / "tasks.jsonl").write_text("\n".join(tasks))
+    (room / "few.jsonl").write_text("\n".join(tasks[:4]))
+    records = [
+        {
+            "id": f"{n:08}",
+            "image": path.name,
+            "conversations": [
+                {"from": "human", "value": f"<image>\n{question}"},
+                {"from": "gpt", "value": "Dropped by the import."},
+            ],
+        }
+        for n, (question, path) in enumerate(questions)
+    ]
+    (room / "seed.json").write_text(json.dumps(records))
+    with connected(template) as engine:
+        import_file(engine, settings, path=room / "seed.json", images=room / "pictures")
+        with transaction(engine) as session:
+            for workers in (1, 2):
+                create_run(session, parse_config(_run(base_url, workers)))
+        _maintain(engine)
+
+
+def _run(base_url: str, workers: int) -> dict[str, object]:
+    return {
+        "name": f"by-{workers}",
+        "pool": "seed",
+        "teacher": {
+            "model": {
+                "engine": "openai",
+                "model": "fake",
+                "base_url": base_url,
+                "api_key_env": None,
+                "concurrency": IN_FLIGHT // workers,
+            }
+        },
+        "student": {"model": {"engine": "scripted", "model": "quiz"}},
+    }
+
+
+def _maintain(engine: Engine) -> None:
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text("VACUUM ANALYZE"))
+
+
+class _UntilLabelled(Silent):
+    """Stops the driver where the student would be tuned, and keeps the time at which."""
+
+    def __init__(self) -> None:
+        self.stop = threading.Event()
+        self.ended = 0.0
+
+    def phase_finished(self, iteration: int, phase: str, note: str | None) -> None:
+        del iteration, note
+        assert phase == "label"
+        self.ended = time.perf_counter()
+        self.stop.set()
+
+
+def _label(where: URL, template: URL, settings: Settings, workers: int, count: int) -> float:
+    with database(where, template) as url, connected(url) as engine:
+        environment = {
+            **os.environ,
+            "COMD_HOME": str(settings.home),
+            "COMD_IMAGES": str(settings.image_root),
+            "COMD_DATABASE_URL": libpq_url(url),
+        }
+        here = Settings(home=settings.home, images=settings.image_root, database_url=libpq_url(url))
+        with _workers(engine, environment, workers), Workforce(here, local=0) as workforce:
+            watcher = _UntilLabelled()
+            started = time.perf_counter()
+            with suppress(Stopped):
+                Driver(engine, workforce, watcher, stop=watcher.stop).run(f"by-{workers}")
+        _check(engine, count)
+    return watcher.ended - started
+
+
+@contextmanager
+def _workers(engine: Engine, environment: dict[str, str], count: int) -> Iterator[None]:
+    """Worker processes for the teacher's role, up and registered."""
+    command = [sys.executable, "-m", "comd_workers", "worker", "--roles", "teacher"]
+    running = [
+        subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL) for _ in range(count)
+    ]
+    try:
+        _wait_for(engine, running)
+        yield
+    finally:
+        for process in running:
+            process.terminate()
+        for process in running:
+            process.wait()
+
+
+def _wait_for(engine: Engine, running: Sequence[subprocess.Popen[bytes]]) -> None:
+    while True:
+        assert all(process.poll() is None for process in running), "a worker ended"
+        with transaction(engine) as session:
+            if len(alive_workers(session, "teacher")) == len(running):
+                break
+        time.sleep(0.1)
+    time.sleep(1.0)  # registered, they still connect to the broker
+
+
+def _check(engine: Engine, count: int) -> None:
+    with transaction(engine) as session:
+        answers = session.scalar(text("SELECT count(*) FROM answer WHERE text <> ''"))
+        durable = session.execute(
+            text("SELECT current_setting('fsync'), current_setting('synchronous_commit')")
+        ).one()
+    assert answers == count, f"{answers} answers to {count} instructions"
+    assert tuple(durable) == ("on", "on"), f"commits are not durable: {durable}"
+
+
+if __name__ == "__main__":
+    main(measure)
