@@ -11,7 +11,6 @@ from comd_platform.config.differences import differing
 from comd_platform.config.load import parse_config
 from comd_platform.config.run import RunConfig
 from comd_platform.errors import ComdError
-from comd_platform.importers import missing_images
 from comd_platform.loop.order import phases_on_a_pool
 from comd_platform.loop.sharing import first_touched
 from comd_platform.models import bootstrap_model, role_model
@@ -155,6 +154,8 @@ def chain(session: Session, run: Run) -> list[Iteration]:
 
 
 def _root_pool(session: Session, config: RunConfig) -> Pool:
+    from comd_platform.importers import missing_images  # with every format: slow to load
+
     name = config.pool
     pool = session.scalar(select(Pool).where(Pool.name == name))
     if pool is None:

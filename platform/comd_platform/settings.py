@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import platformdirs
-from pydantic import Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 
 from comd_platform.errors import ComdError
 
@@ -23,14 +23,22 @@ def default_home() -> Path:
     return platformdirs.user_data_path("comd")
 
 
+def variable(name: str) -> str:
+    """The environment variable of a setting."""
+    return f"COMD_{name.upper()}"
+
+
 class SettingsError(ComdError):
     """An environment variable that holds what it cannot hold."""
 
 
-class Settings(BaseSettings):
-    """`COMD_*` environment variables. Secrets (the URLs may hold passwords) are never printed."""
+class Settings(BaseModel):
+    """`COMD_*` environment variables; what is given by name goes over them.
 
-    model_config = SettingsConfigDict(env_prefix="COMD_", extra="ignore")
+    Secrets (the URLs may hold passwords) are never printed.
+    """
+
+    model_config = ConfigDict(extra="forbid", validate_default=True)
 
     home: Path = Field(default_factory=default_home, description="Data directory of this machine.")
     database_url: SecretStr | None = Field(
@@ -66,6 +74,13 @@ class Settings(BaseSettings):
         None, description="Training sets and checkpoints; default HOME/artifacts. Shared by nodes."
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _from_environment(cls, given: dict[str, Any]) -> dict[str, Any]:
+        names = {name: variable(name) for name in cls.model_fields}
+        told = {name: os.environ[named] for name, named in names.items() if named in os.environ}
+        return told | given
+
     @property
     def image_root(self) -> Path:
         return (self.images or self.home / "images").absolute()
@@ -82,7 +97,7 @@ def get_settings() -> Settings:
         return Settings()
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
-        name = f"COMD_{str(first['loc'][0]).upper()}"
+        name = variable(str(first["loc"][0]))
         raise SettingsError(
             f"{name}: {first['msg']}", hint=f"Set {name} to another value, or unset it."
         ) from None  # what was given may be a secret

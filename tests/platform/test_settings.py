@@ -1,8 +1,11 @@
 from __future__ import annotations
 
-import pytest
+from pathlib import Path
 
-from comd_platform.settings import SettingsError, get_settings
+import pytest
+from pydantic import ValidationError
+
+from comd_platform.settings import Settings, SettingsError, get_settings
 
 
 def test_a_variable_that_cannot_be_read_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -13,3 +16,16 @@ def test_a_variable_that_cannot_be_read_is_named(monkeypatch: pytest.MonkeyPatch
     assert error.value.hint is not None
     assert "soon" not in str(error.value)
     get_settings.cache_clear()
+
+
+def test_what_is_given_by_name_goes_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COMD_HOME", "/from/environment")
+    monkeypatch.setenv("COMD_DATABASE_URL", "postgresql://secret@here/db")
+    monkeypatch.setenv("COMD_SOMETHING_ELSE", "is nothing to us")
+    told = Settings()
+    assert told.home == Path("/from/environment")
+    assert "secret" not in repr(told)
+    assert Settings(home=Path("/given")).home == Path("/given")
+    assert Settings(database_url=None).database_url is None
+    with pytest.raises(ValidationError, match="hoem"):
+        Settings.model_validate({"hoem": "/given"})

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-from numpy.typing import NDArray
-
 SCORE_MIN = 1.0
 SCORE_MAX = 10.0
 
@@ -37,22 +34,3 @@ def difficulty(teacher: float, student: float) -> float:
         if not SCORE_MIN <= score <= SCORE_MAX:
             raise ValueError(f"the {role}'s score must lie in [1, 10], got {score!r}")
     return (abs(student - teacher) + 1.0) / max(student, teacher)
-
-
-def difficulties(teacher: NDArray[np.float64], student: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return eq. 6 for arrays of scores (N,), (N,) -> (N,), bit-identical to `difficulty` on each.
-
-    Raises:
-        ValueError: if the shapes differ, or a score lies outside [1, 10] or is NaN.
-    """
-    if teacher.shape != student.shape:
-        raise ValueError(f"shapes differ: teacher {teacher.shape}, student {student.shape}")
-    for role, scores in (("teacher", teacher), ("student", student)):
-        outside = ~((scores >= SCORE_MIN) & (scores <= SCORE_MAX))
-        if outside.any():
-            index = int(np.flatnonzero(outside)[0])
-            raise ValueError(
-                f"the {role}'s score must lie in [1, 10], got {scores.flat[index]!r} at {index}"
-            )
-    result: NDArray[np.float64] = (np.abs(student - teacher) + 1.0) / np.maximum(student, teacher)
-    return result

@@ -41,7 +41,9 @@ def test_an_empty_database_goes_up_down_and_up_again(empty_database: URL) -> Non
     with pytest.raises(DatabaseError, match="revision none") as error:
         comd_migrations.require_current(engine)
     assert error.value.hint == "Run: comd db upgrade"
+    assert not comd_migrations.is_current(engine)
     comd_migrations.upgrade(engine)
+    assert comd_migrations.is_current(engine)
     comd_migrations.require_current(engine)
     comd_migrations.downgrade(engine, "base")
     assert inspect(engine).get_table_names() == ["alembic_version"]

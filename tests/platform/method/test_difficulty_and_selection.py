@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from comd_platform.method.bands import band
-from comd_platform.method.difficulty import clamp_score, difficulties, difficulty
+from comd_platform.method.difficulty import clamp_score, difficulty
 from comd_platform.method.sampling import Candidate, balanced_selection, random_selection
 from comd_platform.method.seeds import content_seed, rank_key
 
@@ -47,20 +46,6 @@ def test_difficulty_refuses_scores_off_the_scale(bad: float) -> None:
         difficulty(5, bad)
     with pytest.raises(ValueError, match="teacher"):
         difficulty(bad, 5)
-    with pytest.raises(ValueError, match="at 1"):
-        difficulties(np.array([5.0, bad]), np.array([5.0, 5.0]))
-
-
-@given(st.lists(st.tuples(scores, scores), max_size=30))
-def test_the_vectorised_form_gives_the_same_digits(pairs: list[tuple[float, float]]) -> None:
-    teacher = np.array([pair[0] for pair in pairs], dtype=np.float64)
-    student = np.array([pair[1] for pair in pairs], dtype=np.float64)
-    assert difficulties(teacher, student).tolist() == [difficulty(*pair) for pair in pairs]
-
-
-def test_shapes_must_agree() -> None:
-    with pytest.raises(ValueError, match="shapes"):
-        difficulties(np.ones(2), np.ones(3))
 
 
 @pytest.mark.parametrize(

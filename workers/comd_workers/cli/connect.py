@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from comd_platform.settings import Settings, get_settings
-
 if TYPE_CHECKING:
     from sqlalchemy import Engine
+
+    from comd_platform.settings import Settings
 
 
 @contextmanager
@@ -23,15 +23,17 @@ def database() -> Iterator[tuple[Engine, Settings]]:
 
     import comd_migrations
     from comd_platform.db.engine import DatabaseError, database_url, make_engine
+    from comd_platform.settings import get_settings
 
     settings = get_settings()
     engine = make_engine(database_url(settings))
     try:
-        found = comd_migrations.status(engine)
-        if found.current is None and settings.database_url is None:
-            comd_migrations.upgrade(engine)
-        else:
-            comd_migrations.require_current(engine)
+        if not comd_migrations.is_current(engine):
+            found = comd_migrations.status(engine)
+            if found.current is None and settings.database_url is None:
+                comd_migrations.upgrade(engine)
+            else:
+                comd_migrations.require_current(engine)
     except OperationalError as error:
         engine.dispose()
         raise DatabaseError(

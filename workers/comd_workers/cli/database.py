@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from comd_platform.errors import ComdError
-from comd_platform.settings import get_settings
 from comd_workers.cli.options import AsJson, examples
 from comd_workers.cli.output import print_json
 
@@ -36,6 +35,7 @@ def _standing() -> dict[str, object]:
     import comd_migrations
     from comd_platform.db.embedded import EmbeddedPostgres
     from comd_platform.db.engine import database_url, make_engine
+    from comd_platform.settings import get_settings
 
     settings = get_settings()
     found: dict[str, object] = {
@@ -91,6 +91,7 @@ def upgrade(
     """Migrate the schema up, in one transaction."""
     import comd_migrations
     from comd_platform.db.engine import database_url, make_engine
+    from comd_platform.settings import get_settings
 
     engine = make_engine(database_url(get_settings()))
     comd_migrations.upgrade(engine, revision)
@@ -106,6 +107,7 @@ def downgrade(
     """Migrate the schema down. What the dropped tables hold is gone."""
     import comd_migrations
     from comd_platform.db.engine import database_url, make_engine
+    from comd_platform.settings import get_settings
 
     engine = make_engine(database_url(get_settings()))
     if not yes:
@@ -134,11 +136,14 @@ def grant_reader() -> None:
     nothing: its role is made when it is first used.
     """
     from comd_platform.db.reader import grant_reader
+    from comd_platform.settings import get_settings
 
     typer.echo(f"{grant_reader(get_settings())} may read every table, and write none")
 
 
 def _embedded_home() -> Path:
+    from comd_platform.settings import get_settings
+
     settings = get_settings()
     if settings.database_url is not None:
         raise ComdError(
