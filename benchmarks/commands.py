@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from common import Once, Row, in_turns, main, timed
-from databases import connected, database, make_run, server
+from databases import CONFIG, connected, database, make_run, server
 
 from comd_platform.db.engine import libpq_url, transaction
 
@@ -23,7 +23,7 @@ def measure(scale: float, rounds: int) -> list[Row]:  # noqa: ARG001 - commands 
     commands = {
         NOTHING: [sys.executable, "-c", "pass"],
         "comd --help": [comd, "--help"],
-        "comd run list": [comd, "run", "list"],
+        "comd status": [comd, "status", CONFIG.name],
     }
     with (
         server() as where,
@@ -51,7 +51,7 @@ def measure(scale: float, rounds: int) -> list[Row]:  # noqa: ARG001 - commands 
         )
         for name, note in (
             ("comd --help", "From the start of the process to its end."),
-            ("comd run list", "The same, with one run in a database whose server is up."),
+            ("comd status", "The same, of a run in a database whose server is up."),
         )
     ]
 

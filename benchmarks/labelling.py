@@ -8,28 +8,26 @@ use instead, and by a bare aiohttp client, which keeps the answers in memory and
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
+import crew
 import numpy as np
 from chat_server import chat_server
 from common import Once, Row, in_turns, main, scaled
-from databases import connected, database, server
+from databases import connected, database, maintain, server
 from peers import NoPeer, environment, seconds_told
 from PIL import Image
+from pydantic import SecretStr
 from sqlalchemy import URL, Engine, text
 
 from comd_platform.config.load import parse_config
 from comd_platform.db.engine import libpq_url, transaction
 from comd_platform.importers import import_file
-from comd_platform.ledger import alive_workers
 from comd_platform.loop.driver import Driver, Stopped
 from comd_platform.loop.port import Silent
 from comd_platform.runs import create_run
@@ -137,7 +135,7 @@ def _seed(template: URL, settings: Settings, room: Path, count: int, base_url: s
         with transaction(engine) as session:
             for workers in (1, 2):
                 create_run(session, parse_config(_run(base_url, workers)))
-        _maintain(engine)
+        maintain(engine, "VACUUM ANALYZE")
 
 
 def _run(base_url: str, workers: int) -> dict[str, object]:
@@ -157,11 +155,6 @@ def _run(base_url: str, workers: int) -> dict[str, object]:
     }
 
 
-def _maintain(engine: Engine) -> None:
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.execute(text("VACUUM ANALYZE"))
-
-
 class _UntilLabelled(Silent):
     """Stops the driver where the student would be tuned, and keeps the time at which."""
 
@@ -178,14 +171,11 @@ class _UntilLabelled(Silent):
 
 def _label(where: URL, template: URL, settings: Settings, workers: int, count: int) -> float:
     with database(where, template) as url, connected(url) as engine:
-        environment = {
-            **os.environ,
-            "COMD_HOME": str(settings.home),
-            "COMD_IMAGES": str(settings.image_root),
-            "COMD_DATABASE_URL": libpq_url(url),
-        }
-        here = Settings(home=settings.home, images=settings.image_root, database_url=libpq_url(url))
-        with _workers(engine, environment, workers), Workforce(here, local=0) as workforce:
+        here = settings.model_copy(update={"database_url": SecretStr(libpq_url(url))})
+        with (
+            crew.workers(engine, crew.environment(settings, url), ["teacher"], workers),
+            Workforce(here, local=0) as workforce,
+        ):
             watcher = _UntilLabelled()
             started = time.perf_counter()
             with suppress(Stopped):
@@ -194,41 +184,11 @@ def _label(where: URL, template: URL, settings: Settings, workers: int, count: i
     return watcher.ended - started
 
 
-@contextmanager
-def _workers(engine: Engine, environment: dict[str, str], count: int) -> Iterator[None]:
-    """Worker processes for the teacher's role, up and registered."""
-    command = [sys.executable, "-m", "comd_workers", "worker", "--roles", "teacher"]
-    running = [
-        subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL) for _ in range(count)
-    ]
-    try:
-        _wait_for(engine, running)
-        yield
-    finally:
-        for process in running:
-            process.terminate()
-        for process in running:
-            process.wait()
-
-
-def _wait_for(engine: Engine, running: Sequence[subprocess.Popen[bytes]]) -> None:
-    while True:
-        assert all(process.poll() is None for process in running), "a worker ended"
-        with transaction(engine) as session:
-            if len(alive_workers(session, "teacher")) == len(running):
-                break
-        time.sleep(0.1)
-    time.sleep(1.0)  # registered, they still connect to the broker
-
-
 def _check(engine: Engine, count: int) -> None:
     with transaction(engine) as session:
         answers = session.scalar(text("SELECT count(*) FROM answer WHERE text <> ''"))
-        durable = session.execute(
-            text("SELECT current_setting('fsync'), current_setting('synchronous_commit')")
-        ).one()
     assert answers == count, f"{answers} answers to {count} instructions"
-    assert tuple(durable) == ("on", "on"), f"commits are not durable: {durable}"
+    crew.check_durable(engine)
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ SCRIPTS = (
     "near_duplicates",
     "import_llava",
     "labelling",
-    "assess",
+    "assessment",
     "ledger",
     "reports",
     "lineage",
