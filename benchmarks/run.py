@@ -32,6 +32,7 @@ SCRIPTS = (
     "import_llava",
     "labelling",
     "assessment",
+    "generation",
     "ledger",
     "reports",
     "lineage",

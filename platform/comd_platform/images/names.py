@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path, PurePosixPath
 
@@ -54,14 +55,12 @@ def locate(directory: Path, name: str) -> Path | None:
     """
     path = directory / check_name(name)
     try:
-        real = path.resolve(strict=True)
+        real = Path(os.path.realpath(path, strict=True))
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:  # a loop of links, a name too long, no permission
         raise ImageError(f"{path}: {error.strerror or error}") from error
-    except RuntimeError as error:  # Python 3.11 and 3.12 report a loop of links this way
-        raise ImageError(f"{path}: symbolic links in a loop") from error
-    if not real.is_relative_to(directory.resolve()):
+    if not real.is_relative_to(os.path.realpath(directory)):
         raise ImageError(
             f"{path} is a link to {real}, outside the image directory",
             hint="Give the directory that really holds the pictures.",

@@ -162,5 +162,6 @@ def grant_reviewer() -> None:
     needs nothing: its role is made when it is first used.
     """
     from comd_platform.db.reviewer import grant_reviewer
+    from comd_platform.settings import get_settings
 
     typer.echo(f"{grant_reviewer(get_settings())} may add decisions, and do nothing else")

@@ -108,7 +108,8 @@ class ScriptedEngine(BaseEngine):
 
     def _meet_fate(self, request: Request) -> None:
         """Wait, or come to the end that the config has in store for this request."""
-        time.sleep(self._config.delay_s)
+        if self._config.delay_s:
+            time.sleep(self._config.delay_s)
         if self._config.crash_on and self._config.crash_on in request.text:
             if self._config.crash == "kill":
                 os.kill(os.getpid(), signal.SIGKILL)
@@ -121,6 +122,8 @@ class ScriptedEngine(BaseEngine):
             return f"cannot read picture {missing}"
         if self._config.fail_on and self._config.fail_on in request.text:
             return "scripted failure"
+        if not self._config.error_rate:
+            return None
         luck = chance("error", request.text, _image_name(request), request.seed)
         return "scripted bad luck" if luck < self._config.error_rate else None
 

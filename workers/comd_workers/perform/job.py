@@ -44,13 +44,15 @@ class Speaker:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One claim in its iteration. `speaker` is None for a training; `meter` counts what is asked."""
+    """One claim in its iteration. `speaker` is None for a training; `meter` counts what is asked;
+    `files` are the pictures located so far."""
 
     claim: Claim
     context: Context
     settings: Settings
     speaker: Speaker | None
     meter: Meter = field(default_factory=Meter)
+    files: dict[str, Path] = field(default_factory=dict)
 
     @property
     def config(self) -> RunConfig:
@@ -79,7 +81,10 @@ class Job:
 
         Raises ImageError for a path that leads out of the image root.
         """
-        return locate(self.settings.image_root, image) or self.settings.image_root / image
+        if image not in self.files:
+            root = self.settings.image_root
+            self.files[image] = locate(root, image) or root / image
+        return self.files[image]
 
 
 def load_job(session: Session, claim: Claim, settings: Settings) -> Job:

@@ -37,7 +37,8 @@ _QUESTION_WORDS = 9
 def quiz(line: Line) -> str:
     """The reply of the role that the request is for. Raises ValueError for an unknown role."""
     role = _role(line)
-    if chance("refusal", line.text, line.image, line.seed) < line.options.get("refusal_rate", 0.0):
+    refuses = line.options.get("refusal_rate", 0.0)
+    if refuses and chance("refusal", line.text, line.image, line.seed) < refuses:
         return REFUSAL
     if role in _SKILL:
         return _answer(line, line.options.get("skill", _SKILL[role]))
@@ -72,7 +73,8 @@ def _judge(line: Line) -> str:
     if len(marks) != 2:
         return REFUSAL
     parts = (line.text, line.image, line.seed)
-    if chance("unreadable", *parts) < line.options.get("unreadable_rate", 0.0):
+    unreadable = line.options.get("unreadable_rate", 0.0)
+    if unreadable and chance("unreadable", *parts) < unreadable:
         return "Both answers have their merits, and it is hard to put a number on either."
     scores = [
         8 + int(chance("score", slot, *parts) * 2)
@@ -86,7 +88,8 @@ def _judge(line: Line) -> str:
 def _ask(line: Line) -> str:
     """A question of random words, or (`duplicate_rate`) the one that this picture always gets."""
     parts: tuple[str | int, ...] = (line.text, line.image, line.seed)
-    if chance("duplicate", *parts) < line.options.get("duplicate_rate", 0.0):
+    doubles = line.options.get("duplicate_rate", 0.0)
+    if doubles and chance("duplicate", *parts) < doubles:
         parts = (line.image,)
     words = (pick(VOCABULARY, "ask", place, *parts) for place in range(_QUESTION_WORDS))
     return f"What about {' '.join(words)}?"
