@@ -51,6 +51,8 @@ PARAMETERS: dict[str, Any] = {
     "instruction_id": 100,
     "filters": Filters(iteration=4),
     "which": "random",
+    "kind": "orders disagree",
+    "reason": "not diverse",
     "author": "somebody",
 }
 """What a required parameter of that name is given."""

@@ -61,13 +61,10 @@ def choice(
             options,
             format_func=shown,
             key=name,
-            index=None,
-            required=True,
             label_visibility=label_visibility,
             help=help,
         )
-    value = cast("T | None", st.session_state[name])
-    chosen = first if value is None else value
+    chosen = cast("T", st.session_state[name])
     _tell(name, (str(chosen),), chosen, first)
     return chosen
 

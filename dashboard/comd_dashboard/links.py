@@ -24,6 +24,11 @@ def link(path: str, label: str, icon: str, parameters: Mapping[str, str]) -> Non
     st.page_link(page, label=label, icon=icon, query_params=dict(parameters))
 
 
+def browse(label: str, parameters: Mapping[str, str]) -> None:
+    """A link to Browse with the filters of `browsing`."""
+    link(BROWSE, label, ":material/grid_view:", parameters)
+
+
 def browsing(
     run: str,
     iteration: int,

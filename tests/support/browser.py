@@ -126,8 +126,21 @@ def shoot(page: Page, name: str, folder: Path) -> Path:
     page.set_viewport_size(size)
     path = folder / f"{name}.png"
     folder.mkdir(parents=True, exist_ok=True)
-    picture.quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
+    _few_colours(picture).save(path, optimize=True)
     return path
+
+
+def _few_colours(picture: Image.Image) -> Image.Image:
+    """The commonest colours as they are, the rest as the nearest of them.
+
+    Pillow's own choice of a palette tints large areas or gives the colour of a thin line away.
+    """
+    counted = picture.getcolors(picture.width * picture.height)
+    assert counted is not None
+    common = [colour for _, colour in sorted(counted, reverse=True)[:256]]
+    palette = Image.new("P", (1, 1))
+    palette.putpalette([channel for colour in common for channel in colour])
+    return picture.quantize(palette=palette, dither=Image.Dither.NONE)
 
 
 def _wait(url: str, server: subprocess.Popen[bytes], log: Path) -> None:

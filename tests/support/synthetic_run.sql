@@ -51,6 +51,8 @@ FROM generate_series(1, current_setting('comd.instructions')::bigint) AS n;
 
 INSERT INTO run (id, name, seed, pool_id, config)
 SELECT id, name, 7, 1, jsonb_build_object(
+    'name', name,
+    'pool', 'seed',
     'iterations', 3,
     'method', jsonb_build_object('selection', selection, 'difficulty_threshold', 0.33),
     'teacher', '{"model": {"engine": "hf", "model": "big", "revision": null}}'::jsonb,

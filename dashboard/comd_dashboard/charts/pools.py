@@ -6,19 +6,31 @@ from collections.abc import Sequence
 
 import altair as alt
 
+from comd_dashboard import plain, words
 from comd_dashboard.charts import style
-from comd_platform.reports.pools import FunnelRow, PoolRow
+from comd_platform.reports.pools import FunnelRow, PoolRow, RejectionRow
 
-NEW, OLD = "new: this iteration trains on it", "from earlier iterations"
-STAGES = ("selected", "written", "accepted")
+NEW, OLD = "new in this iteration", "from before"
+STAGES = {
+    "selected": "chosen as a source",
+    "replied": "replied to",
+    "generated": "readable",
+    "accepted": "new (ROUGE-L)",
+    "trained": "trained on",
+}
+"""Field of a FunnelRow: how the stage is called."""
 
 
 def pool_growth(rows: Sequence[PoolRow], wanted: int) -> style.AnyChart:
-    """Stacked bars: the tuning pool on what the cache pool held before; the cache pool's size."""
+    """Stacked bars: the tuning pool on what the cache pool held before; both sizes as labels."""
     bars = [
         {"iteration": row.iteration, "part": part, "order": order, "instructions": size}
         for row in rows
         for order, (part, size) in enumerate(((OLD, row.cache - row.tuning), (NEW, row.tuning)))
+    ]
+    totals = [
+        {"iteration": row.iteration, "cache": row.cache, "label": words.count(row.cache)}
+        for row in rows
     ]
     x = style.iterations(1, max(wanted, *(row.iteration for row in rows)))
     stack = (
@@ -26,101 +38,102 @@ def pool_growth(rows: Sequence[PoolRow], wanted: int) -> style.AnyChart:
         .mark_bar(size=36)
         .encode(
             x=x,
-            y=alt.Y(
-                "instructions:Q",
-                title="instructions",
-                axis=alt.Axis(tickCount=5, tickMinStep=1, format=",d"),
-            ),
-            color=alt.Color(
-                "part:N",
-                scale=alt.Scale(domain=[NEW, OLD], range=[style.NEW, style.OLD]),
-                legend=style.legend(),
-            ),
+            y=alt.Y("instructions:Q", axis=style.counts()),
+            color=style.colours("part:N", {NEW: style.NEW, OLD: style.OLD}),
             order=alt.Order("order:Q"),
             tooltip=["iteration:O", "part:N", alt.Tooltip("instructions:Q", format=",")],
         )
     )
     total = (
-        alt.Chart(style.data(rows))
+        alt.Chart(style.data(totals))
         .mark_text(dy=-8, color=style.RULE, fontSize=12)
-        .encode(x=x, y="cache:Q", text=alt.Text("cache:Q", format=","))
+        .encode(x=x, y="cache:Q", text="label:N")
     )
-    return alt.layer(stack, total).properties(
-        height=style.HEIGHT,
-        title=style.title(
-            "The cache pool grows by what each iteration adds",
-            "Whole bar: cache pool, all that is assessed. Coloured: tuning pool.",
-        ),
-    )
+    return alt.layer(stack, total).properties(height=style.HEIGHT)
 
 
-def funnel(rows: Sequence[FunnelRow], wanted: int) -> style.AnyChart:
-    """Three bars an iteration: selected, written, accepted; the share that was accepted."""
-    bars: list[dict[str, object]] = []
-    shares: list[dict[str, object]] = []
-    for number in sorted({row.iteration for row in rows}):
-        of_it = [row for row in rows if row.iteration == number]
-        sizes = (
-            sum(row.selected for row in of_it),
-            sum(row.generated for row in of_it),
-            sum(row.accepted for row in of_it),
-        )
-        bands = {
-            stage: ", ".join(f"{getattr(row, field):,} {row.band}" for row in of_it)
-            for stage, field in zip(STAGES, ("selected", "generated", "accepted"), strict=True)
+def funnel(rows: Sequence[FunnelRow]) -> style.AnyChart:
+    """One iteration's stages, top to bottom, by band; the share of the sources that is left."""
+    total = sum(row.selected for row in rows)
+    bars = [
+        {
+            "stage": name,
+            "band": row.band,
+            "sources": getattr(row, field),
+            "share": getattr(row, field) / row.selected if row.selected else 0,
         }
-        bars += [
-            {"iteration": number, "stage": stage, "instructions": size, "bands": bands[stage]}
-            for stage, size in zip(STAGES, sizes, strict=True)
-        ]
-        shares.append(
-            {
-                "iteration": number,
-                "stage": STAGES[2],
-                "instructions": sizes[2],
-                "share": sizes[2] / sizes[0] if sizes[0] else 0,
-            }
-        )
-    x = style.iterations(2, max(wanted, *(row.iteration for row in rows)))
-    offset = alt.XOffset(
-        "stage:N",
-        sort=list(STAGES),
-        bandPosition=0.5,
-        scale=alt.Scale(type="band", domain=list(STAGES)),
-    )
+        for field, name in STAGES.items()
+        for row in rows
+    ]
+    labels = [
+        {"stage": name, "sources": left, "label": _left(left, total)}
+        for field, name in STAGES.items()
+        for left in (sum(getattr(row, field) for row in rows),)
+    ]
+    y = alt.Y("stage:N", sort=list(STAGES.values()), title=None, axis=alt.Axis(labelLimit=150))
     drawn = (
         alt.Chart(style.data(bars))
         .mark_bar()
         .encode(
-            x=x,
-            xOffset=offset,
-            y=alt.Y(
-                "instructions:Q",
-                title="instructions",
-                axis=alt.Axis(tickCount=5, tickMinStep=1, format=",d"),
+            y=y,
+            x=alt.X(
+                "sources:Q",
+                axis=style.counts("sources", grid=False),
+                scale=alt.Scale(domain=[0, max(1, total) * 1.6], nice=False),
             ),
-            color=alt.Color(
-                "stage:N",
-                scale=alt.Scale(domain=list(STAGES), range=[style.OLD, style.EASY, style.NEW]),
-                legend=style.legend(),
+            color=style.colours(
+                "band:N", {b: style.BANDS[b] for b in style.BANDS if _has(rows, b)}
             ),
             tooltip=[
-                "iteration:O",
                 "stage:N",
-                alt.Tooltip("instructions:Q", format=","),
-                "bands:N",
+                "band:N",
+                alt.Tooltip("sources:Q", format=","),
+                alt.Tooltip("share:Q", title="of the band's sources", format=".1%"),
             ],
         )
     )
-    labels = (
-        alt.Chart(style.data(shares))
-        .mark_text(dy=-8, color=style.RULE, fontSize=12)
-        .encode(x=x, xOffset=offset, y="instructions:Q", text=alt.Text("share:Q", format=".0%"))
+    told = (
+        alt.Chart(style.data(labels))
+        .mark_text(align="left", dx=6, color=style.RULE, fontSize=12)
+        .encode(y=y, x="sources:Q", text="label:N")
     )
-    return alt.layer(drawn, labels).properties(
-        height=style.HEIGHT,
-        title=style.title(
-            "How many sources became a new instruction",
-            "The label is the accepted share of the selected sources.",
+    return alt.layer(drawn, told).properties(height=style.HEIGHT)
+
+
+def rejections(rows: Sequence[RejectionRow]) -> style.AnyChart:
+    """One iteration's reasons, the most frequent first, with their share of all replies."""
+    bars = [
+        {
+            "reason": plain.line(row.reason.replace("_", " "), 40),
+            "replies": row.replies,
+            "share": row.share,
+            "label": f"{words.count(row.replies)} · {words.percent(row.share, 1)}",
+        }
+        for row in rows
+    ]
+    y = alt.Y("reason:N", sort="-x", title=None, axis=alt.Axis(labelLimit=150))
+    most = max(row.replies for row in rows)
+    base = alt.Chart(style.data(bars)).encode(
+        y=y,
+        x=alt.X(
+            "replies:Q",
+            axis=style.counts("replies", grid=False),
+            scale=alt.Scale(domain=[0, most * 1.75], nice=False),
         ),
+        tooltip=[
+            "reason:N",
+            alt.Tooltip("replies:Q", format=","),
+            alt.Tooltip("share:Q", title="of all replies", format=".1%"),
+        ],
     )
+    drawn = base.mark_bar(color=style.DIFFICULT)
+    told = base.mark_text(align="left", dx=6, color=style.RULE, fontSize=12).encode(text="label:N")
+    return alt.layer(drawn, told).properties(height=max(120, 46 * len(bars) + 50))
+
+
+def _left(sources: int, total: int) -> str:
+    return f"{words.count(sources)} · {words.percent(sources / total if total else None)}"
+
+
+def _has(rows: Sequence[FunnelRow], band: str) -> bool:
+    return any(row.band == band for row in rows)

@@ -95,7 +95,13 @@ def _standing(now: Now, current: PhaseProgress) -> None:
                 words.duration(sum(p.seconds for p in now.phases if not p.shared)),
                 help_="Of the run's own iterations; the time between phases is not counted.",
             )
-        metric("Tokens", _so_far(spent.tokens, spent.tokens_at_end, now), help_=_AT_END)
+        if running:
+            metric(
+                "Work items",
+                f"{current.items_leased} at work, {words.count(current.items_pending)} waiting",
+            )
+        if spent.tokens:
+            metric("Tokens", _so_far(spent.tokens, spent.tokens_at_end, now), help_=_AT_END)
         if spent.cost is not None:
             metric("Cost", _so_far(spent.cost, spent.cost_at_end, now), help_=_AT_END)
     if running and current.share is not None:
@@ -175,12 +181,11 @@ def _phases(phases: list[PhaseProgress]) -> None:
         # What is under way: of no interest, and in the way of the notes, once all is done.
         columns |= {
             "left": [words.duration(phase.seconds_left) for phase in phases],
-            "waiting": [phase.items_pending for phase in phases],
-            "at work": [phase.items_leased for phase in phases],
         }
     if any(phase.quarantined for phase in phases):
         columns["set aside"] = [phase.quarantined for phase in phases]
-    columns["note"] = [plain.line(phase.note or "") for phase in phases]
+    if any(phase.note for phase in phases):
+        columns["note"] = [plain.line(phase.note or "") for phase in phases]
     st.dataframe(
         pd.DataFrame(columns),
         hide_index=True,
@@ -195,14 +200,10 @@ def _phases(phases: list[PhaseProgress]) -> None:
             "time": st.column_config.TextColumn(width=95 if running else 85),
             "left": st.column_config.TextColumn(width=95),
             "note": st.column_config.TextColumn(width="medium"),
-            "waiting": st.column_config.NumberColumn(
-                width=70, help="Work items that no worker has taken yet."
-            ),
-            "at work": st.column_config.NumberColumn(
-                width=70, help="Work items in the hands of a worker."
-            ),
             "set aside": st.column_config.NumberColumn(
-                width=80, help="Records that failed too often; the run goes on without them."
+                width=90,
+                format="localized",
+                help="Records that failed too often; the run goes on without them.",
             ),
         },
     )
@@ -236,4 +237,9 @@ def _failures(now: Now) -> None:
             ),
             hide_index=True,
             width="stretch",
+            column_config={
+                "iteration": st.column_config.NumberColumn(width=80),
+                "records": st.column_config.NumberColumn(width=90, format="localized"),
+                "example": st.column_config.TextColumn(width="large"),
+            },
         )

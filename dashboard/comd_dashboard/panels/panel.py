@@ -15,13 +15,19 @@ from comd_dashboard.data import ReadError
 @contextmanager
 def panel() -> Iterator[None]:
     """A bordered box; where its reports cannot be read it says so, and the page goes on."""
-    with st.container(border=True, height="stretch"):
-        try:
-            yield
-        except ReadError as error:
-            st.error(error.message)
-            if error.hint:
-                st.caption(error.hint)
+    with st.container(border=True, height="stretch"), guarded():
+        yield
+
+
+@contextmanager
+def guarded() -> Iterator[None]:
+    """A report that cannot be read is told here; for what stands in no panel."""
+    try:
+        yield
+    except ReadError as error:
+        st.error(error.message)
+        if error.hint:
+            st.caption(error.hint)
 
 
 @contextmanager
@@ -43,9 +49,10 @@ def subtitle(text: str, below: str = "") -> None:
         st.caption(plain.markdown(below, 400))
 
 
-def draw(chart: AnyChart, description: str) -> None:
-    """The chart over the panel's width; `description` is read out where it cannot be seen."""
-    st.altair_chart(chart.properties(description=description), width="stretch")
+def draw(chart: AnyChart, meaning: str, below: str = "") -> None:
+    """The chart over the panel's width, under what it means; `below`: what to know to read it."""
+    subtitle(meaning, below)
+    st.altair_chart(chart.properties(description=meaning), width="stretch")
 
 
 def nothing_yet(title: str, why: str, command: str | None = None) -> None:

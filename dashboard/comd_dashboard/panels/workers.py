@@ -35,21 +35,23 @@ def worker_table(rows: Sequence[WorkerRow]) -> None:
         alive = sum(row.state != "lost" for row in rows)
         lost = f", {len(rows) - alive} lost" if alive < len(rows) else ""
         subtitle(f"Workers: {alive} alive{lost}")
+        columns: dict[str, list[str]] = {
+            "state": [row.state for row in rows],
+            "worker": [plain.line(row.worker) for row in rows],
+            "host": [plain.line(row.host) for row in rows],
+            "roles": [", ".join(row.roles) for row in rows],
+            "device": [plain.line(row.device) for row in rows],
+            "memory": [words.size(row.memory_bytes) for row in rows],
+        }
+        if any(row.device_bytes for row in rows):
+            columns["on device"] = [words.size(row.device_bytes) for row in rows]
+        columns |= {
+            "working on": [plain.line(row.working_on or "") for row in rows],
+            "silent for": [words.duration(row.heartbeat_age) for row in rows],
+            "up": [words.duration(row.up_seconds) for row in rows],
+        }
         st.dataframe(
-            pd.DataFrame(
-                {
-                    "state": [row.state for row in rows],
-                    "worker": [plain.line(row.worker) for row in rows],
-                    "host": [plain.line(row.host) for row in rows],
-                    "roles": [", ".join(row.roles) for row in rows],
-                    "device": [plain.line(row.device) for row in rows],
-                    "memory": [words.size(row.memory_bytes) for row in rows],
-                    "on device": [words.size(row.device_bytes) for row in rows],
-                    "working on": [plain.line(row.working_on or "") for row in rows],
-                    "heard of": [f"{words.duration(row.heartbeat_age)} ago" for row in rows],
-                    "up": [words.duration(row.up_seconds) for row in rows],
-                }
-            ),
+            pd.DataFrame(columns),
             hide_index=True,
             width="stretch",
             column_config={
@@ -59,6 +61,9 @@ def worker_table(rows: Sequence[WorkerRow]) -> None:
                 ),
                 "on device": st.column_config.TextColumn(
                     width=80, help="Reserved by torch on this worker's GPUs."
+                ),
+                "silent for": st.column_config.TextColumn(
+                    width=95, help="Since its last heartbeat; lost after 20 seconds."
                 ),
                 "up": st.column_config.TextColumn(width=95),
             },

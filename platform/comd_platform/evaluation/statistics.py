@@ -83,6 +83,26 @@ def compare(
     )
 
 
+def wilson(count: int, total: int) -> Interval:
+    """A share and its 95 % interval by Wilson's score, within [0, 1] at both ends.
+
+    Raises ValueError for no total.
+
+    >>> round(wilson(0, 20).high, 3)  # the rule of three says 0.15
+    0.161
+    """
+    if total <= 0:
+        raise ValueError("there is no share of nothing")
+    z = 1.959963984540054
+    share = count / total
+    spread = 1 + z * z / total
+    middle = (share + z * z / (2 * total)) / spread
+    half = z * math.sqrt(share * (1 - share) / total + z * z / (4 * total * total)) / spread
+    low = 0.0 if count == 0 else max(0.0, middle - half)
+    high = 1.0 if count == total else min(1.0, middle + half)
+    return Interval(share, low, high)
+
+
 def mcnemar(wins: int, losses: int) -> float:
     """The exact two-sided p-value of McNemar's test: a fair coin on the items that differ.
 

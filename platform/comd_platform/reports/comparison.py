@@ -67,8 +67,12 @@ _MEASURES: dict[str, Callable[[IterationRow], Value]] = {
 }
 
 
-def compare_runs(session: Session, names: Sequence[str]) -> SideBySide:
-    """The runs by name, the first of them the baseline. Raises RunError for an unknown one."""
+def compare_runs(session: Session, names: Sequence[str], *, test: bool = True) -> SideBySide:
+    """The runs by name, the first of them the baseline. Raises RunError for an unknown one.
+
+    test: whether to test the students against the baseline's: that resamples, for seconds where a
+    benchmark has many items.
+    """
     runs = [find_run(session, name) for name in names]
     summaries = [{row.iteration: row for row in run_summary(session, run.id)} for run in runs]
     held_out = [_held_out(session, run.id) for run in runs]
@@ -90,7 +94,11 @@ def compare_runs(session: Session, names: Sequence[str]) -> SideBySide:
             if any(value is not None for value in values)
         ]
     benchmarks = sorted({name for scores in held_out for name, _ in scores})
-    tests = [test for name in benchmarks for test in _tests(session, runs, held_out, name)]
+    tests = [
+        found
+        for name in (benchmarks if test else ())
+        for found in _tests(session, runs, held_out, name)
+    ]
     settings = differing([run.config for run in runs])
     return SideBySide(tuple(names), settings, tuple(rows), tuple(tests))
 

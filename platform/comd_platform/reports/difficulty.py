@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from comd_platform.method.bands import Band, band, check_threshold
+from comd_platform.method.difficulty import difficulty
 from comd_platform.reports.cells import ScoreCell
 
 Standing = Literal["student behind", "student ahead", "both weak", "easy"]
@@ -153,13 +154,18 @@ def standings(cells: Iterable[ScoreCell], threshold: float) -> list[StandingRow]
 
 def standing_of(cell: ScoreCell, threshold: float) -> Standing | None:
     """What makes a cell difficult, or that it is easy; None where it is unscored."""
-    if cell.teacher_score is None or cell.student_score is None or cell.difficulty is None:
+    if cell.teacher_score is None or cell.student_score is None:
         return None
-    if band(cell.difficulty, threshold) == "easy":
+    return standing_at(cell.teacher_score, cell.student_score, threshold)
+
+
+def standing_at(teacher: float, student: float, threshold: float) -> Standing:
+    """The same of two scores in [1, 10]."""
+    if band(difficulty(teacher, student), threshold) == "easy":
         return "easy"
-    if 1 / max(cell.teacher_score, cell.student_score) >= threshold:
+    if 1 / max(teacher, student) >= threshold:
         return "both weak"
-    return "student behind" if cell.student_score < cell.teacher_score else "student ahead"
+    return "student behind" if student < teacher else "student ahead"
 
 
 def mean_score(cells: Iterable[ScoreCell], who: Literal["teacher", "student"]) -> float | None:
@@ -182,14 +188,14 @@ def _grid(score: float) -> float:
 def _map_cell(place: tuple[float, float], cells: Sequence[ScoreCell], threshold: float) -> MapCell:
     teacher = [cell.teacher_score for cell in cells if cell.teacher_score is not None]
     student = [cell.student_score for cell in cells if cell.student_score is not None]
-    difficulty = _mean((cell.difficulty, cell.instructions) for cell in cells)
-    assert difficulty is not None  # only scored cells are on the grid
+    mean = _mean((cell.difficulty, cell.instructions) for cell in cells)
+    assert mean is not None  # only scored cells are on the grid
     return MapCell(
         teacher=place[0],
         student=place[1],
         teacher_range=(min(teacher), max(teacher)),
         student_range=(min(student), max(student)),
-        difficulty=difficulty,
+        difficulty=mean,
         difficult=bands(cells, threshold).difficult,
         instructions=sum(cell.instructions for cell in cells),
     )

@@ -64,7 +64,7 @@ class ItemScoreRow:
 # A checkpoint may be shared by iterations that train alike, and evaluated under another prompt or
 # sampling than it answers with; so an iteration's evaluations are those of its checkpoint. Teacher
 # and untuned student are found by what the run's config names; of several, the newest counts.
-_CHOSEN = """
+CHOSEN = """
 WITH tuned AS (
     SELECT run_iteration.iteration, run_iteration.iteration_id, run_iteration.shared,
         model.checkpoint_id
@@ -108,7 +108,7 @@ WITH tuned AS (
 """
 
 _SCORES = (
-    _CHOSEN
+    CHOSEN
     + """
 SELECT
     summary.benchmark,
@@ -125,7 +125,7 @@ ORDER BY summary.benchmark, chosen.iteration NULLS FIRST, chosen.who DESC
 )
 
 _GROUPS = (
-    _CHOSEN
+    CHOSEN
     + """
 SELECT
     benchmark.name AS benchmark,
@@ -146,7 +146,7 @@ ORDER BY 1, 3 NULLS FIRST, 2 DESC, 4
 )
 
 _ITEMS = (
-    _CHOSEN
+    CHOSEN
     + """
 SELECT
     chosen.who,
@@ -167,7 +167,7 @@ ORDER BY chosen.iteration NULLS FIRST, chosen.who DESC, item.key
 )
 
 _LABELS = (
-    _CHOSEN
+    CHOSEN
     + """
 SELECT
     label

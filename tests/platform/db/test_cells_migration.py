@@ -12,7 +12,7 @@ import comd_migrations
 from comd_platform.db.engine import libpq_url
 
 SYNTHETIC = Path(__file__).parents[2] / "support" / "synthetic_run.sql"
-BEFORE, AFTER = "0009", "0011"
+BEFORE, AFTER = "0009", "0012"
 
 
 def _views(engine: Engine) -> dict[str, list[dict[str, object]]]:
