@@ -9,13 +9,17 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from comd_training.examples import Dialogue, Turn
 from comd_training.failures import TrainingDataError
 
 if TYPE_CHECKING:
     from comd_training.collate import Collator
+    from comd_training.tokens import TokenisedDialogues
 
 SHOWN = 5
 MEASURED = 16
@@ -33,20 +37,55 @@ def check_dialogues(dialogues: Sequence[Dialogue], collator: Collator) -> None:
     problems: list[tuple[str, str]] = []
     _warn_where_pictures_move(dialogues, collator)
     for dialogue in dialogues:
-        problems += _text_problems(dialogue, control)
+        problems += text_problems(dialogue, control)
         if dialogue.image is not None and not (collator.image_root / dialogue.image).is_file():
-            missing = collator.image_root / dialogue.image
-            problems += [(t.instruction_key, f"no picture at {missing}") for t in dialogue.turns]
+            problems += _no_picture(dialogue, collator)
     if not problems:
         picture = picture_tokens(dialogues, collator)
         problems = [p for d in dialogues for p in _length_problems(d, collator, picture)]
-    if problems:
-        shown = "; ".join(f"{key}: {why}" for key, why in problems[:SHOWN])
-        more = f"; and {len(problems) - SHOWN} more" if len(problems) > SHOWN else ""
-        raise TrainingDataError(
-            f"{len(problems)} instructions cannot be learned from: {shown}{more}",
-            tuple(dict.fromkeys(key for key, _ in problems)),
+    refuse(problems)
+
+
+def check_tokenised(dialogues: TokenisedDialogues, collator: Collator) -> int:
+    """What `check_dialogues` does, for a cache that has looked at texts as it was built: pictures are
+    looked for, and lengths are known.
+
+    Returns what `picture_tokens` does. Raises TrainingDataError as `check_dialogues` does.
+    """
+    _warn_where_pictures_move(dialogues, collator)
+    missing = {name for name in dialogues.images() if not (collator.image_root / name).is_file()}
+    if missing:
+        refuse(
+            [
+                problem
+                for dialogue in dialogues
+                if dialogue.image in missing
+                for problem in _no_picture(dialogue, collator)
+            ]
         )
+    picture = picture_tokens(dialogues, collator)
+    long = np.flatnonzero(
+        dialogues.lengths + picture * dialogues.has_picture() > collator.max_length
+    )
+    refuse([p for row in long for p in _length_problems(dialogues[int(row)], collator, picture)])
+    return picture
+
+
+def refuse(problems: Sequence[tuple[str, str]]) -> None:
+    """Raises one TrainingDataError for (instruction, what is wrong with it); nothing for none."""
+    if not problems:
+        return
+    shown = "; ".join(f"{key}: {why}" for key, why in problems[:SHOWN])
+    more = f"; and {len(problems) - SHOWN} more" if len(problems) > SHOWN else ""
+    raise TrainingDataError(
+        f"{len(problems)} instructions cannot be learned from: {shown}{more}",
+        tuple(dict.fromkeys(key for key, _ in problems)),
+    )
+
+
+def _no_picture(dialogue: Dialogue, collator: Collator) -> list[tuple[str, str]]:
+    missing = collator.image_root / str(dialogue.image)
+    return [(turn.instruction_key, f"no picture at {missing}") for turn in dialogue.turns]
 
 
 def control_tokens(processor: Any) -> re.Pattern[str]:
@@ -73,7 +112,8 @@ def _warn_where_pictures_move(dialogues: Sequence[Dialogue], collator: Collator)
         )
 
 
-def _text_problems(dialogue: Dialogue, control: re.Pattern[str]) -> Iterator[tuple[str, str]]:
+def text_problems(dialogue: Dialogue, control: re.Pattern[str]) -> Iterator[tuple[str, str]]:
+    """Answers that are blank, and texts that spell a control token."""
     for turn in dialogue.turns:
         if not turn.answer.strip():
             yield turn.instruction_key, "its answer is blank"
@@ -92,7 +132,7 @@ def picture_tokens(dialogues: Sequence[Dialogue], collator: Collator) -> int:
     Measured on a few pictures. Where those are all of one size, or take different numbers, nothing
     is assumed about the others: they are counted one by one as they are learned.
     """
-    pictured = [d for d in dialogues if d.image is not None][:MEASURED]
+    pictured = list(islice((d for d in dialogues if d.image is not None), MEASURED))
     sizes = {collator.picture(d).size for d in pictured}
     if len(sizes) < 2:
         return 0

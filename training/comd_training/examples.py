@@ -86,7 +86,7 @@ def write_examples(path: Path, dialogues: Iterable[Dialogue]) -> str:
     with written_aside(path) as aside:
         with pq.ParquetWriter(aside, SCHEMA, compression="zstd", version="2.6") as writer:
             for rows in _groups(dialogues):
-                writer.write_table(pa.Table.from_pylist([_row(d) for d in rows], schema=SCHEMA))
+                writer.write_table(pa.Table.from_pylist([row_of(d) for d in rows], schema=SCHEMA))
         return file_sha256(aside)
 
 
@@ -114,7 +114,8 @@ def _groups(dialogues: Iterable[Dialogue]) -> Iterator[list[Dialogue]]:
         yield rows
 
 
-def _row(dialogue: Dialogue) -> dict[str, Any]:
+def row_of(dialogue: Dialogue) -> dict[str, Any]:
+    """A dialogue as a row of `SCHEMA`."""
     return {
         "dialogue": dialogue.dialogue,
         "image": dialogue.image,

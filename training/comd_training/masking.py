@@ -77,7 +77,7 @@ def render(processor: Any, dialogue: Dialogue, stops: frozenset[str]) -> Rendere
     from the template; ConfigurationError where the template puts no stop token after answers.
     """
     messages = chat_messages(dialogue)
-    template = _template(processor)
+    template = chat_template_of(processor)
     if re.search(r"\{%-?\s*generation\s*-?%\}", template):
         text, starts = _marked_starts(processor, template, messages)
     else:
@@ -147,7 +147,7 @@ def _first_after(token_ends: list[int], start: int) -> int:
     return low
 
 
-def _template(processor: Any) -> str:
+def chat_template_of(processor: Any) -> str:
     template = processor.chat_template
     if template is None:
         template = getattr(processor.tokenizer, "chat_template", None)

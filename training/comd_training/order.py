@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import cycle, islice
 
 import numpy as np
@@ -22,7 +22,8 @@ class SeededOrder:
     Passes follow each other without a gap, so every dialogue is seen exactly once a pass and only
     the very last batch can lack dialogues. It is filled with `~i` (negative): dialogue i without
     loss, so that every rank has equally much to do and no dialogue is learned twice. So are the
-    `idle` places after each batch, where ranks cannot share it out evenly.
+    `idle` places after each batch, where ranks cannot share it out evenly. `arrange` may change the
+    order within a step (arrange.py), never what the step holds.
     """
 
     def __init__(
@@ -34,12 +35,14 @@ class SeededOrder:
         seed: int,
         *,
         idle: int = 0,
+        arrange: Callable[[list[int]], list[int]] = list,
     ) -> None:
         if dialogues < 1:
             raise ValueError("there is nothing to learn from: no dialogues")
         self.dialogues = dialogues
         self.batch_size = batch_size
         self.idle = idle
+        self.arrange = arrange
         self.steps = planned_steps(dialogues, batch_size, epochs, max_steps)
         # What carries loss: all of it when steps are asked for, whole passes otherwise.
         self.learned = self.steps * batch_size if max_steps is not None else dialogues * epochs
@@ -55,11 +58,9 @@ class SeededOrder:
                 index if position < self.learned else ~index
                 for position, index in islice(drawn, self.batch_size)
             ]
-            yield from batch
-            # Any dialogue will do, since nothing is learned from it; one that is there already.
-            yield from (
-                ~index if index >= 0 else index for index in islice(cycle(batch), self.idle)
-            )
+            # Any dialogue will do for idle places, since nothing is learned from it: one of the batch.
+            batch += [~i if i >= 0 else i for i in islice(cycle(batch), self.idle)]
+            yield from self.arrange(batch)
 
     def _passes(self) -> Iterator[int]:
         number = 0

@@ -26,6 +26,7 @@ _NOT_DECISIVE = {
     "save_every_seconds",
     "save_every_steps",
     "hang_seconds",
+    "token_cache",
     "hosts",
     "master_port",
     "launcher",
@@ -73,6 +74,9 @@ class TrainingSpec(BaseModel):
     hang_seconds: PositiveFloat | None = Field(
         None, description="End it when no rank has moved for so long (pulse.py)."
     )
+    token_cache: Path | None = Field(
+        None, description="Directory of tokenised training sets (tokens.py); unset: in `output`."
+    )
     layout: Layout = Field(
         "dialogue",
         description="dialogue: turns through the chat template; caption: picture, caption, newline "
@@ -94,6 +98,11 @@ class TrainingSpec(BaseModel):
     def checkpoint(self) -> Path:
         """Where the tuned weights stand once they are complete."""
         return self.output / "checkpoint"
+
+    @property
+    def token_root(self) -> Path:
+        """Where tokenised training sets are kept; in `output`, for as long as it trains."""
+        return self.token_cache or self.output / ".tokens"
 
     @property
     def ranks(self) -> int:

@@ -68,6 +68,7 @@ def preload(model: str) -> None:
         "comd_training.collate",
         "comd_training.examples",
         "comd_training.objectives",
+        "comd_training.reading",
         "comd_training.student",
         "comd_training.trainer",
         "comd_training.tune",

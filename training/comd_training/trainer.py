@@ -18,6 +18,7 @@ from comd_training.metrics import Metric
 from comd_training.objectives.base import Batch, Objective
 from comd_training.order import SeededOrder
 from comd_training.resume import Standing, libraries
+from comd_training.rows import answers_only
 from comd_training.saving import Schedule, restore_generators, save_state
 from comd_training.spec import TrainingSpec
 
@@ -129,6 +130,11 @@ class StudentTrainer(Trainer):
         self.pulse(self.state.global_step, "a micro batch")
         given = dict(inputs)
         labels = given.pop("labels")
+        if "logits_to_keep" in given:
+            if getattr(self.objective, "logits_only", False):
+                labels = answers_only(given, labels)
+            else:
+                del given["logits_to_keep"]  # hidden states are not cut with the logits
         tokens = torch.as_tensor(num_items_in_batch, device=labels.device)
         scored = self.objective.loss(model, Batch(given, labels, tokens))
         for name, share in scored.metrics.items():

@@ -25,7 +25,6 @@ from comd_training.spec import TrainingSpec
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-    from comd_training.examples import Dialogue
     from comd_training.results import TrainingResult
     from comd_training.trainer import StudentTrainer
 
@@ -82,14 +81,13 @@ def tune(spec: TrainingSpec, started: float) -> None:
 
     from comd_training.student import load_processor, load_student, resolve_model
 
-    dialogues = read_dialogues(spec)
     source = resolve_model(spec.model, spec.revision)
     processor = load_processor(spec, source)
     arguments = _arguments(spec)
     join_ranks(spec.device)  # before the model, which ZeRO-3 builds in shards
     model = load_student(spec, source)
     pulse(0, "preparing")
-    trainer = _trainer(spec, arguments, model, processor, dialogues, pulse, started)
+    trainer = _trainer(spec, arguments, model, processor, pulse, started)
     found = find_standing(spec)
     if found is None:
         trainer.train()
@@ -101,17 +99,8 @@ def tune(spec: TrainingSpec, started: float) -> None:
     if rank == 0 and result is not None:
         result.write(spec.output / "result.json")
         drop_all(spec)
-
-
-def read_dialogues(spec: TrainingSpec) -> list[Dialogue]:
-    """The training set, in memory (text only). Raises TrainingDataError where it is empty."""
-    from comd_training.examples import read_examples
-    from comd_training.failures import TrainingDataError
-
-    dialogues = list(read_examples(spec.examples))
-    if not dialogues:
-        raise TrainingDataError(f"{spec.examples} holds no dialogues", ())
-    return dialogues
+        if spec.token_cache is None:
+            shutil.rmtree(spec.token_root, ignore_errors=True)
 
 
 def _arguments(spec: TrainingSpec) -> Any:
@@ -155,23 +144,19 @@ def _trainer(
     arguments: Any,
     model: PreTrainedModel,
     processor: Any,
-    dialogues: list[Dialogue],
     pulse: Pulse,
     started: float,
 ) -> StudentTrainer:
-    from comd_training.checks import check_dialogues
-    from comd_training.collate import Collator, Dialogues
-    from comd_training.masking import stop_tokens
+    from comd_training.collate import Dialogues
     from comd_training.metrics import MetricWriter
     from comd_training.objectives import make_objective
     from comd_training.optimizers import deepspeeds_optimizer
     from comd_training.order import SeededOrder
+    from comd_training.reading import read
     from comd_training.trainer import StudentTrainer
 
     asked = spec.hyperparameters
-    stops = stop_tokens(processor.tokenizer, getattr(model, "generation_config", None))
-    collator = Collator(processor, spec.image_root, asked.max_length, stops, spec.layout)
-    check_dialogues(dialogues, collator)
+    dialogues, collator, arrange = read(spec, model, processor, lambda: pulse(0, "tokenising"))
     writer = MetricWriter(spec.output / "metrics.jsonl")
     return StudentTrainer(
         objective=make_objective(asked.objective),
@@ -182,6 +167,7 @@ def _trainer(
             asked.max_steps,
             spec.seed,
             idle=asked.split(spec.ranks).idle,
+            arrange=arrange,
         ),
         optimizer_cls_and_kwargs=deepspeeds_optimizer(spec),
         report=writer.write,

@@ -53,6 +53,13 @@ class Hyperparameters(BaseModel):
         description="Dialogues a rank and forward pass; accumulation makes up the batch. "
         "Unset: the whole of a rank's share at once.",
     )
+    batching: Literal["packed", "grouped", "padded"] = Field(
+        "packed",
+        description="How a micro batch holds dialogues of different lengths: packed, in one row "
+        "without padding; grouped, padded, like lengths of a step's dialogues together; padded, as "
+        "they come. None changes what a step learns, but for rounding. Families that cannot be "
+        "packed are grouped, and it is said.",
+    )
     max_length: PositiveInt = Field(2048, description="Tokens a dialogue, picture included.")
     precision: Literal["fp32", "bf16", "fp16"] = "bf16"
     zero_stage: Stage | Literal["auto"] = Field(

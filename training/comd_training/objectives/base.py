@@ -43,7 +43,11 @@ class ObjectiveLoss:
 
 
 class Objective(Protocol):
-    """One way to turn a batch into a loss. Stateless, or owning what it needs (a teacher, say)."""
+    """One way to turn a batch into a loss. Stateless, or owning what it needs (a teacher, say).
+
+    A class may say `logits_only = True`: it reads no hidden states, so that of a packed row only the
+    logits before answers need to be computed (rows.answers_only).
+    """
 
     def loss(self, model: nn.Module, batch: Batch) -> ObjectiveLoss:
         """Run `model` forward on `batch.inputs` (once: DeepSpeed counts) and score it."""

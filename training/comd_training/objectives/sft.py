@@ -10,6 +10,8 @@ from comd_training.objectives.base import Batch, ObjectiveLoss, answer_cross_ent
 class SupervisedFineTuning:
     """Cross-entropy over answer and stop tokens; every token weighs the same."""
 
+    logits_only = True
+
     def loss(self, model: nn.Module, batch: Batch) -> ObjectiveLoss:
         outputs = model(**batch.inputs, use_cache=False)
         return ObjectiveLoss(answer_cross_entropy(outputs.logits, batch))

@@ -47,6 +47,7 @@ def training_spec(order: Order) -> TrainingSpec:
         model=order.base,
         revision=order.revision,
         output=order.output,
+        token_cache=order.output.parent / "tokens",
         seed=order.seed,
         device=device,
         processes=config.processes,
