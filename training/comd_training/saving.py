@@ -63,7 +63,12 @@ def save_state(
     if rank == 0:
         fresh_directory(directory)
     wait()
-    engine.save_checkpoint(str(directory), tag=f"global_step{standing.step}")
+    engine.save_checkpoint(
+        str(directory),
+        tag=f"global_step{standing.step}",
+        # Beside adapters, the frozen weights are the model's that it starts from again.
+        exclude_frozen_parameters=spec.hyperparameters.lora is not None,
+    )
     write_plain(_generators(), _generator_file(directory, rank))
     wait()
     if rank == 0:

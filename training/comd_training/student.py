@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 import torch
 
 from comd_training.failures import ConfigurationError
+from comd_training.lora import adapted, quantization
 from comd_training.spec import Hyperparameters, TrainingSpec
 
 if TYPE_CHECKING:
@@ -86,6 +87,7 @@ def load_student(spec: TrainingSpec, source: Path) -> PreTrainedModel:
                 source,
                 dtype=DTYPES[spec.hyperparameters.precision],
                 attn_implementation=attention(spec),
+                quantization_config=quantization(spec),
                 trust_remote_code=spec.trust_remote_code,
                 use_safetensors=True,
             ),
@@ -94,6 +96,8 @@ def load_student(spec: TrainingSpec, source: Path) -> PreTrainedModel:
     freeze(model, spec.hyperparameters)
     if spec.hyperparameters.gradient_checkpointing:
         model.gradient_checkpointing_enable()
+    if spec.hyperparameters.lora is not None:
+        return adapted(model, spec, spec.hyperparameters.lora)
     return model
 
 

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         lr_scheduler: Any
         model_wrapped: Any
         control: Any
+        processing_class: Any
 
         def __init__(self, **trainer: Any) -> None: ...
         def is_world_process_zero(self) -> bool: ...

@@ -12,6 +12,7 @@ import shutil
 import sys
 import time
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -185,6 +186,7 @@ def _trainer(
 def _save(spec: TrainingSpec, source: Path, trainer: StudentTrainer) -> TrainingResult | None:
     """Write the checkpoint, on all ranks (ZeRO-3 gathers); the result, on rank 0 only."""
     from comd_training.checkpoint import fresh_directory, has_safetensors, keep_frozen, publish
+    from comd_training.lora import ADAPTER, merge, untouched
     from comd_training.results import RESULT_IN_CHECKPOINT, TrainingResult, weights_sha256
 
     main_rank = trainer.is_world_process_zero()
@@ -192,14 +194,21 @@ def _save(spec: TrainingSpec, source: Path, trainer: StudentTrainer) -> Training
     if main_rank:
         fresh_directory(unfinished)
     trainer.accelerator.wait_for_everyone()
-    trainer.save_model(str(unfinished))
+    lora = spec.hyperparameters.lora
+    saved = unfinished if lora is None else unfinished / ADAPTER
+    trainer.save_model(str(saved))
     if not main_rank:
         return None
     # The Trainer's own arguments: a pickle full of paths of this machine.
-    (unfinished / "training_args.bin").unlink(missing_ok=True)
+    (saved / "training_args.bin").unlink(missing_ok=True)
+    is_frozen: Callable[[str], bool] = spec.hyperparameters.frozen
+    if lora is not None:
+        merge(source, saved, unfinished, trust_remote_code=spec.trust_remote_code)
+        trainer.processing_class.save_pretrained(unfinished)
+        is_frozen = untouched(spec.hyperparameters, saved)
     frozen = 0
     if has_safetensors(source):
-        frozen = keep_frozen(unfinished, source, spec.hyperparameters.frozen)
+        frozen = keep_frozen(unfinished, source, is_frozen)
     result = TrainingResult(
         checkpoint=spec.checkpoint,
         steps=trainer.state.global_step,

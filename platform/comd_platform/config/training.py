@@ -32,6 +32,29 @@ class Split:
     idle: int
 
 
+class LoraConfig(BaseModel):
+    """Adapters instead of whole weights (LoRA, Hu et al. 2021; QLoRA, Dettmers et al. 2023).
+
+    The checkpoint holds the merged weights, so that every engine serves it and the next iteration
+    goes on from it; the adapter stands beside them, in checkpoint/adapter.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    rank: PositiveInt = 64
+    alpha: PositiveFloat = Field(128.0, description="Adapters count alpha / rank.")
+    dropout: NonNegativeFloat = Field(0.0, lt=1)
+    targets: tuple[str, ...] = Field(
+        (),
+        description="Names of the language model's linear layers (q_proj, say); unset: all of them.",
+    )
+    quantize: bool = Field(
+        False,
+        description="QLoRA: the frozen weights in 4 bits (NF4) while training; needs a GPU and "
+        "bitsandbytes. The adapter is merged into the weights as they were.",
+    )
+
+
 class Hyperparameters(BaseModel):
     """Everything that decides what the weights become, apart from data, seed and starting point."""
 
@@ -88,6 +111,9 @@ class Hyperparameters(BaseModel):
         description="When given, only parameters whose name contains one of these are trained, and "
         "`freeze` is not read: stage 1 trains the projector alone.",
     )
+    lora: LoraConfig | None = Field(
+        None, description="Train adapters of the language model's linear layers, nothing else."
+    )
     chat_template: str | None = Field(
         None,
         description="Replaces the processor's chat template: a name shipped with comd_training "
@@ -101,6 +127,14 @@ class Hyperparameters(BaseModel):
                 f"batch_size {self.batch_size} is not a multiple of "
                 f"micro_batch_size {self.micro_batch_size}"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _lora_can_be(self) -> Self:
+        if self.lora is not None and self.train_only:
+            raise ValueError("train_only and lora both say what is trained: give one of them")
+        if self.lora is not None and self.lora.quantize and self.zero_stage == 3:
+            raise ValueError("lora.quantize: 4 bit weights cannot be divided (zero_stage 1 or 2)")
         return self
 
     @model_validator(mode="after")

@@ -35,7 +35,12 @@ def cards() -> list[float]:
 
 def shape_of(model: str, asked: Hyperparameters) -> ModelShape:
     """The shape of a local model directory, trained as asked. Raises UnknownShape."""
-    return read_shape(Path(model), asked.frozen, is_adapted)
+    return with_adapters(read_shape(Path(model), asked.frozen, is_adapted), asked)
+
+
+def with_adapters(shape: ModelShape, asked: Hyperparameters) -> ModelShape:
+    """The shape as it is trained: with adapters beside it where LoRA is asked for."""
+    return shape if asked.lora is None else shape.with_lora(asked.lora.rank)
 
 
 def is_adapted(name: str) -> bool:
@@ -51,6 +56,7 @@ def memory_asked(asked: Hyperparameters, ranks: int) -> Asked:
         micro_batch=asked.split(ranks).micro,
         precision=asked.precision,
         checkpointing=asked.gradient_checkpointing,
+        quantized=asked.lora is not None and asked.lora.quantize,
     )
 
 

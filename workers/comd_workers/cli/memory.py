@@ -61,9 +61,13 @@ def plan_memory(
             "--checkpointing/--no-checkpointing", help="Compute activations twice to keep fewer."
         ),
     ] = None,
+    lora: Annotated[
+        int | None, typer.Option("--lora", min=1, help="Train adapters of this rank only.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Tell which ZeRO stage and offload fit a training, what each takes, and what to write."""
+    from comd_platform.config.training import LoraConfig
     from comd_platform.errors import ComdError
     from comd_training.memory import Machine, NothingFits, choose, plan
     from comd_training.memory.settle import cards, memory_asked
@@ -74,6 +78,7 @@ def plan_memory(
         "micro_batch_size": micro_batch,
         "precision": precision,
         "gradient_checkpointing": checkpointing,
+        "lora": None if lora is None else LoraConfig(rank=lora),
     }
     asked = asked.model_copy(update={k: v for k, v in changed.items() if v is not None})
     shape = _shape(model or student, parameters, asked)
@@ -149,10 +154,10 @@ def _settings(
 def _shape(model: str | None, parameters: str | None, asked: Hyperparameters) -> ModelShape:
     from comd_platform.errors import ComdError
     from comd_training.memory import guess_shape, parse_parameters
-    from comd_training.memory.settle import shape_of
+    from comd_training.memory.settle import shape_of, with_adapters
 
     if parameters is not None:
-        return guess_shape(parse_parameters(parameters))
+        return with_adapters(guess_shape(parse_parameters(parameters)), asked)
     if model is None:
         raise ComdError(
             "no model is named", hint="Give a config, --run, --model DIRECTORY or --parameters 7B."
@@ -224,6 +229,8 @@ def snippet(option: Option, asked: Hyperparameters, machine: Machine) -> str:
         f"  gradient_checkpointing: {str(asked.gradient_checkpointing).lower()}",
         f"  zero_stage: {option.stage}",
     ]
+    if asked.lora is not None:
+        lines.append(f"  lora: {{rank: {asked.lora.rank}, alpha: {asked.lora.alpha:g}}}")
     if machine.nodes > 1:
         lines.insert(3, "  hostfile: hosts            # a line a node: NAME slots=GPUS")
     moved = {
