@@ -88,7 +88,8 @@ def measure(scale: float, rounds: int) -> list[Row]:
             "comd",
             seconds,
             f"A LLaVA of {size / 1e6:.1f} M parameters, batches of {BATCH} dialogues with a picture "
-            f"(16 tokens), one thread, fp32, {steps} steps; {padding:.0%} of a padded batch is padding.{note}",
+            f"(16 tokens), one thread, fp32, {steps} steps; {padding:.0%} of a padded batch is "
+            f"padding.{note}",
         )
     ]
 
