@@ -8,13 +8,17 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 
 ROOM = Path(__file__).resolve().parent.parent / "build" / "bench"
 PEERS = {
     "distilabel": ("distilabel[openai]==1.5.3", "requests"),  # it imports requests and says not so
     "curator": ("bespokelabs-curator==0.1.31",),
+    "trl": ("trl==1.16.0",),
 }
+SHARES = frozenset({"trl"})
+"""Peers beside the very torch and transformers of this environment: nothing else is installed."""
 
 
 class NoPeer(Exception):
@@ -32,6 +36,10 @@ def environment(name: str) -> Path:
     print(f"installing {name} into {room} ...", flush=True)
     subprocess.run([sys.executable, "-m", "venv", "--clear", room], check=True)
     pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *PEERS[name]]
+    if name in SHARES:
+        pip.append("--no-deps")
+        packages = next(room.glob("lib/python*/site-packages"))
+        (packages / "ours.pth").write_text(sysconfig.get_path("purelib") + "\n")
     outcome = subprocess.run(pip, capture_output=True, text=True, check=False)
     if outcome.returncode:
         raise NoPeer(f"{name} could not be installed: {_last_line(outcome.stderr)}")

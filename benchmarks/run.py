@@ -33,6 +33,7 @@ SCRIPTS = (
     "labelling",
     "assessment",
     "generation",
+    "training_step",
     "ledger",
     "reports",
     "lineage",

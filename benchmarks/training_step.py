@@ -4,7 +4,7 @@ One tiny LLaVA with random weights, the same dialogues and batches of 16, on one
 Lengths are those of LLaVA's 90 test questions with GPT-4's answers, in words, of which each is a
 token here: half of them a sentence, half of them a paragraph. Only steps count, not starts.
 
-TRL has an environment of its own under build/bench, beside the torch and transformers of this one.
+TRL has an environment of its own (peers.py), beside the torch and transformers of this one.
 
     python benchmarks/training_step.py --profile     # where a step's time goes
 """
@@ -15,12 +15,12 @@ import json
 import os
 import subprocess
 import sys
-import sysconfig
 import tempfile
 from pathlib import Path
 
 import numpy as np
 from common import Row, in_turns, main, scaled
+from peers import NoPeer, environment
 from PIL import Image
 
 from comd_platform.config.training import Hyperparameters
@@ -34,8 +34,6 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "examples" / "gpu"))
 from random_llava import Shape, save, words  # noqa: E402
 
-TRL = "trl==1.16.0"
-TRL_ROOM = HERE.parent / "build" / "bench" / "trl"
 BATCH = 16
 STEPS = 12
 WARM_UP = 3
@@ -67,11 +65,11 @@ def measure(scale: float, rounds: int) -> list[Row]:
             "comd, padded": lambda: ours(room, "padded", steps),
         }
         note = ""
-        python = trl_environment()
-        if isinstance(python, str):
-            note = f" TRL is missing: {python}"
-        else:
-            beside["TRL's SFTTrainer"] = lambda: peer(str(python), "trl", room, steps)
+        try:
+            python = str(environment("trl"))
+            beside["TRL's SFTTrainer"] = lambda: peer(python, "trl", room, steps)
+        except NoPeer as missing:
+            note = f" {missing}."
         contenders = {"comd": lambda: ours(room, "packed", steps)} | beside
         seconds = in_turns(contenders, rounds)
         size = shape_of(str(room / "model"), Hyperparameters()).total
@@ -160,34 +158,6 @@ def peer(python: str, which: str, room: Path, steps: int) -> float:
     if done.returncode:
         raise RuntimeError(f"{which} failed:\n{done.stderr[-2000:]}")
     return float(done.stdout.split()[-1])
-
-
-def trl_environment() -> Path | str:
-    """The interpreter of TRL's environment, made where there is none; or why there is none."""
-    python = TRL_ROOM / "bin" / "python"
-    stamp = TRL_ROOM / "installed.txt"
-    if stamp.exists() and stamp.read_text() == TRL:
-        return python
-    print(f"installing {TRL} into {TRL_ROOM} ...", flush=True)
-    subprocess.run([sys.executable, "-m", "venv", "--clear", TRL_ROOM], check=True)
-    pip = [
-        python,
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--disable-pip-version-check",
-        "--no-deps",
-        TRL,
-    ]
-    done = subprocess.run(pip, capture_output=True, text=True, check=False)
-    if done.returncode:
-        return done.stderr.strip().splitlines()[-1]
-    ours = sysconfig.get_path("purelib")
-    theirs = next(TRL_ROOM.glob("lib/python*/site-packages"))
-    (theirs / "ours.pth").write_text(ours + "\n")
-    stamp.write_text(TRL)
-    return python
 
 
 def profile() -> None:
