@@ -119,7 +119,7 @@ def number(
         lambda value: low <= value <= high,
         follow=True,
     )
-    st.slider(label, low, high, step=step, key=name, help=help)
+    st.slider(label, low, high, step=step, format="%g", key=name, help=help)
     chosen = float(st.session_state[name])
     _tell(name, () if chosen == default else (f"{chosen:g}",), chosen, default)
     return chosen
@@ -141,7 +141,7 @@ def span(
         (low, high),
         lambda value: low <= value[0] <= value[1] <= high,
     )
-    st.slider(label, low, high, step=step, key=name, help=help)
+    st.slider(label, low, high, step=step, format="%g", key=name, help=help)
     chosen = cast("Range", tuple(st.session_state[name]))
     _tell(name, () if chosen == (low, high) else (write_span(chosen),), chosen, (low, high))
     return chosen

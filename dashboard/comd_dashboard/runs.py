@@ -9,6 +9,7 @@ import streamlit as st
 
 from comd_dashboard import address
 from comd_dashboard.data import read
+from comd_dashboard.plain import markdown
 from comd_platform.reports.runs import RunRow, list_runs
 
 RUN = "run"
@@ -55,9 +56,11 @@ def choose() -> Chosen | None:
 
 def _told(run: RunRow) -> str:
     facts: Sequence[str] = (
-        f"Selection: {run.selection}",
+        f"Selection: {markdown(run.selection)}",
         f"Threshold τ: {run.threshold:g}",
-        f"Branched off {run.parent} after iteration {run.branched_after}" if run.parent else "",
+        f"Branched off {markdown(run.parent)} after iteration {run.branched_after}"
+        if run.parent
+        else "",
         f"Created {run.created_at:%Y-%m-%d %H:%M %Z}",
     )
     return "  \n".join(fact for fact in facts if fact)

@@ -80,7 +80,7 @@ def facts(facts: Facts) -> None:
         "task type": line(facts.task_type),
         "pool": line(facts.pool or "grown by the loop"),
         "record": line(facts.source_record or words.NONE),
-        "picture": line(facts.picture_name, 80) + size if facts.picture_name else words.NONE,
+        "picture": line(facts.picture_name, 24) + size if facts.picture_name else words.NONE,
         "key": facts.key,
     }
     rows = "".join(
@@ -97,8 +97,8 @@ def facts(facts: Facts) -> None:
 def text(label: str, content: str | None) -> None:
     """What somebody said, as text and nothing else."""
     st.caption(label)
-    if content is None:
-        st.text("(none)")
+    if not content:
+        st.text("(none)" if content is None else "(empty)")
     else:
         st.code(plain(content), language=None, wrap_lines=True)
 
@@ -182,7 +182,7 @@ def augmentations(story: Story) -> None:
     if story.written_by is None and not story.offspring:
         st.caption("None was written from it, and it was written from none.")
     if story.written_by is not None:
-        _reply("This instruction was read from", story.written_by)
+        _reply("The reply that this instruction was read from", story.written_by)
     for reply in story.offspring:
         result = f"became {reply.child_id}" if reply.child_id else str(reply.reason)
         _reply(f"Iteration {reply.iteration}, {reply.status}: {result}", reply)

@@ -80,25 +80,25 @@ def show(chosen: Chosen) -> None:
         with panel():
             nothing_yet("Review", "The run has not begun.", f"comd iterate {run.run}")
         return
-    left, middle, right = st.columns([3, 1, 1.4], vertical_alignment="bottom")
+    which = address.choice(
+        "Slice",
+        list(SLICES),
+        "slice",
+        default="inconsistent",
+        look="segments",
+        shown=lambda name: _SLICES[name],
+    )
+    left, middle, right = st.columns([1, 1, 2], vertical_alignment="bottom")
     with left:
-        which = address.choice(
-            "Slice",
-            list(SLICES),
-            "slice",
-            default="inconsistent",
-            look="segments",
-            shown=lambda name: _SLICES[name],
-        )
-    with middle:
         iteration = address.choice(
             "Iteration", iterations, "iteration", default=iterations[-1], follow=True
         )
-    with right:
+    with middle:
         author = _author()
     seed = 0
     if which == "random":
-        seed = int(address.number("Sample", 0, 20, "sample", default=0, step=1))
+        with right:
+            seed = int(address.number("Which sample", 0, 20, "sample", default=0, step=1))
     if not author:
         with panel():
             nothing_yet("Who are you?", "Decisions carry a name: say yours above.")
@@ -166,18 +166,18 @@ def _bar(queue: _Queue, author: str, found: Story | None) -> None:
     def act(action: str) -> None:
         _act(queue, author, action)
 
-    for column, (key, action, label, icon) in zip(st.columns(len(_BUTTONS)), _BUTTONS, strict=True):
-        shown = _SHOWN_KEYS.get(key, key)
-        column.button(
-            f"{label} `{shown}`",
-            key=f"do-{action}",
-            icon=icon,
-            width="stretch",
-            type="primary" if action == "accept" else "secondary",
-            disabled=found is None and action not in {"undo", "back"},
-            on_click=act,
-            args=(action,),
-        )
+    with st.container(horizontal=True, gap="small"):
+        for key, action, label, icon in _BUTTONS:
+            st.button(
+                f"{label} `{_SHOWN_KEYS.get(key, key)}`",
+                key=f"do-{action}",
+                icon=icon,
+                width="content",
+                type="primary" if action == "accept" else "secondary",
+                disabled=found is None and action not in {"undo", "back"},
+                on_click=act,
+                args=(action,),
+            )
     by_key = {key: action for key, action, _, _ in _BUTTONS}
     keys(tuple(by_key), "keys", lambda name: act(by_key[name]))
 

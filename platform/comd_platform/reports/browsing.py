@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
@@ -246,8 +245,8 @@ def _where(session: Session, run_id: int, filters: Filters) -> _Where:
         raise UnknownFilter(f"the run has no iteration {filters.iteration}")
     at = found[0]
     where = _Where(given={"iteration_id": at.iteration_id, "threshold": at.threshold})
-    pools: Sequence[int] = at.pools if filters.born_in is None else at.born
-    where.add("instruction.pool_id = ANY(:pools)", pools=list(pools))
+    pools = at.pools if filters.born_in is None else [n for n in at.born if n in at.pools]
+    where.add("instruction.pool_id = ANY(:pools)", pools=pools)
     if filters.task_type is not None:
         where.add("instruction.task_type = :task_type", task_type=filters.task_type)
     if filters.words:

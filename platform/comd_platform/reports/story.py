@@ -94,7 +94,8 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class Overlapping:
-    """That it overlaps with an item of a benchmark, and what an iteration did about it."""
+    """That it overlaps with an item of a benchmark, and what an iteration did about it; questions
+    that any two pictures may share (verdict `generic`) are none."""
 
     iteration: int
     benchmark: str
@@ -264,7 +265,7 @@ ORDER BY 1, failure.id
 _OVERLAPS = """
 SELECT iteration, benchmark, kind, verdict, question
 FROM contaminated_instruction
-WHERE run_id = :run_id AND instruction_id = :instruction_id
+WHERE run_id = :run_id AND instruction_id = :instruction_id AND verdict <> 'generic'
 ORDER BY 1, 2, 3
 """
 
