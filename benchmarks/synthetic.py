@@ -135,7 +135,7 @@ def _make(where: URL, url: URL, instructions: int) -> None:
 
 
 def fill(url: URL, seeds: int) -> None:
-    """Fill an empty, migrated database: rows first, indexes after, statistics last."""
+    """Fill an empty, migrated database: rows first, indexes after, counts of closed phases last."""
     with psycopg.connect(libpq_url(url)) as connection:
         connection.execute(_SESSION)
         connection.execute("SELECT set_config('comd.seeds', %s, false)", [str(seeds)])
@@ -151,6 +151,9 @@ def fill(url: URL, seeds: int) -> None:
             connection.execute(
                 f"ALTER TABLE {relation} ADD CONSTRAINT {held} {constraint}" if held else made_by
             )
+        connection.execute("ANALYZE")
+        connection.execute("RESET enable_nestloop")
+        connection.execute("SELECT count_cells(id) FROM iteration")  # as the loop has done by then
         connection.commit()
         connection.autocommit = True
         connection.execute("VACUUM ANALYZE")

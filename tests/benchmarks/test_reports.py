@@ -51,6 +51,8 @@ def test_the_made_up_run_holds_what_the_loop_would_have_made_and_every_question_
     rows = "SELECT * FROM assessment WHERE iteration_id = 3 ORDER BY instruction_id"
     with transaction(engine) as session:
         made = session.execute(text(rows)).all()
+        counted = session.scalars(text("SELECT DISTINCT iteration_id FROM judgement_cell"))
+        assert sorted(counted) == [1, 2, 3, 4]
         assert len(made) > SEEDS
         session.execute(text("DELETE FROM assessment WHERE iteration_id = 3"))
         assess.settle(session, Context.load(session, 3))

@@ -17,6 +17,8 @@ from comd_platform.settings import Settings
 
 READER = "comd_reader"
 STATEMENT_TIMEOUT_S = 30.0
+WORK_MEM = "64MB"
+"""For sorts and hash joins over millions of rows; the server's own 4 MB send them to disk."""
 
 
 def reader_engine(
@@ -43,7 +45,11 @@ def reader_engine(
         # Through SELECT rather than SET: once a query ran, PostgreSQL refuses to make the
         # transaction writable. Inside the transaction rather than at connecting: poolers allow it.
         connection.execute(
-            text("SELECT set_config('statement_timeout', :value, true)"), {"value": timeout}
+            text(
+                "SELECT set_config('statement_timeout', :timeout, true),"
+                " set_config('work_mem', :memory, true)"
+            ),
+            {"timeout": timeout, "memory": WORK_MEM},
         )
 
     return engine

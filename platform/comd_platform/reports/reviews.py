@@ -73,9 +73,9 @@ _SLICES: dict[Slice, str] = {
                 || round(assessment.teacher_score::numeric, 1) || ', student '
                 || round(assessment.student_score::numeric, 1) AS why,
             -assessment.difficulty AS place
-        FROM assessment, at
-        WHERE assessment.iteration_id = at.iteration_id
-            AND assessment.difficulty >= at.threshold
+        FROM assessment
+        WHERE assessment.iteration_id = (SELECT iteration_id FROM at)
+            AND assessment.difficulty >= (SELECT threshold FROM at)
         ORDER BY assessment.difficulty DESC
         FETCH FIRST :most ROWS WITH TIES
     """,
