@@ -52,7 +52,9 @@ class Row:
 
     def _speed(self, name: str) -> str:
         seconds = statistics.median(self.seconds[name])
-        return f"{self.amount / seconds:,.0f} {self.unit}/s" if self.unit else f"{seconds:.3f} s"
+        if self.unit:
+            return f"{self.amount / seconds:,.0f} {self.unit}/s"
+        return f"{seconds:.3f} s" if seconds >= 0.01 else f"{1000 * seconds:.2f} ms"
 
     def _ratio(self, name: str) -> str:
         """How many times as fast as `name` comd is, round by round: median, then the extremes."""
