@@ -23,8 +23,8 @@ MANIFEST = "manifest.json"
 WEIGHTS = {".safetensors", ".json", ".jinja", ".model", ".txt", ".md", ".parquet"}
 """Kinds of file that a backup carries. No pickle: loading one would run whatever it holds."""
 
-LEFT_OUT = {"worker"}
-"""Tables that say nothing about a run: processes of the machine that it came from."""
+LEFT_OUT = {"file_content", "worker"}
+"""Tables that say nothing about a run: files and processes of the machine that it came from."""
 
 
 class BackupError(ComdError):

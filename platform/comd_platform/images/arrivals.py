@@ -39,16 +39,14 @@ WITH waiting AS (
 SELECT
     waiting.id AS missing_id,
     coalesce(present.id, min(waiting.id) OVER (PARTITION BY waiting.sha256)) AS target_id,
-    waiting.sha256, waiting.path, waiting.width, waiting.height, waiting.format, waiting.bytes,
-    waiting.perceptual_hash
+    waiting.sha256, waiting.path, waiting.width, waiting.height, waiting.format, waiting.bytes
 FROM waiting LEFT JOIN image AS present ON present.sha256 = waiting.sha256
 """
 
 _COMPLETE = """
 UPDATE image SET
     state = 'present', sha256 = arrival.sha256, path = arrival.path, width = arrival.width,
-    height = arrival.height, format = arrival.format, bytes = arrival.bytes,
-    perceptual_hash = arrival.perceptual_hash
+    height = arrival.height, format = arrival.format, bytes = arrival.bytes
 FROM arrival WHERE image.id = arrival.missing_id AND arrival.missing_id = arrival.target_id
 """
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from pathlib import Path, PurePosixPath
 
 from comd_platform.errors import ComdError
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/|data:|file:", re.ASCII | re.IGNORECASE)
 _DRIVE = re.compile(r"[A-Za-z]:", re.ASCII)
+# What nearly every name is: nothing in it that `check_name` has to look at more closely.
+_PLAIN = re.compile(r"(?:[\w-][\w.-]*/)*[\w-][\w.-]*", re.ASCII)
 
 
 class ImageError(ComdError):
@@ -22,6 +25,8 @@ def check_name(name: str) -> str:
     Refused: empty and absolute names, "..", URLs, Windows drives, backslashes, NUL and other control
     characters. Touches no file.
     """
+    if _PLAIN.fullmatch(name):
+        return name
     if not name.strip():
         raise ImageError("the image name is empty")
     if not name.isprintable():
@@ -68,3 +73,35 @@ def locate(directory: Path, name: str) -> Path | None:
     if not real.is_file():
         raise ImageError(f"{path} is not a regular file")
     return real
+
+
+class Folder:
+    """A directory in which many names are located: `locate`, but subdirectories are resolved once."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._root = directory.resolve()
+        self._inside: dict[str, Path | None] = {}
+
+    def locate(self, name: str) -> Path | None:
+        """What `locate` says, with the same errors."""
+        parent, _, last = check_name(name).rpartition("/")
+        if parent not in self._inside:
+            self._inside[parent] = self._resolved(parent)
+        inside = self._inside[parent]
+        if inside is not None:
+            path = inside / last
+            try:
+                if stat.S_ISREG(path.lstat().st_mode):
+                    return path
+            except OSError:  # which of them, and what it means, is settled below
+                pass
+        return locate(self._directory, name)
+
+    def _resolved(self, parent: str) -> Path | None:
+        """The subdirectory itself, None where it is not there or not inside."""
+        try:
+            real = (self._directory / parent).resolve(strict=True)
+        except (OSError, RuntimeError):
+            return None
+        return real if real.is_relative_to(self._root) else None

@@ -6,8 +6,10 @@ that those names keep (`arrivals.settle_missing`); then what is still unknown is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from sqlalchemy import text
@@ -16,12 +18,15 @@ from sqlalchemy.orm import Session
 from comd_platform.db.copy import copy_rows
 from comd_platform.images.arrivals import lock_images
 from comd_platform.images.names import ImageError
-from comd_platform.images.store import ImageStore, StoredImage
+from comd_platform.images.seen_files import keep_files, known_files, signature, to_keep
+from comd_platform.images.store import ImageStore
 
-Progress = Callable[[int, int], None]  # (pictures done, pictures in all)
+OnDone = Callable[[int], None]
+"""Told now and then how many pictures are done."""
 
-_COLUMNS = ("source", "sha256", "path", "width", "height", "format", "bytes", "perceptual_hash")
-_TYPES = ("text", "text", "text", "int8", "int8", "text", "int8", "int8")
+_BATCH = 1000
+_COLUMNS = ("source", "sha256", "path", "width", "height", "format", "bytes", "file", "signature")
+_TYPES = ("text", "text", "text", "int8", "int8", "text", "int8", "text", "text")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +64,15 @@ def register_images(
 
 
 def prepare_arrivals(session: Session) -> None:
-    """The temporary table `arrived`: one row for each name, with the picture it stands for."""
+    """The temporary table `arrived`: one row for each name, with the picture it stands for.
+
+    `file` and `signature` where it was read just now, and need not be read next time.
+    """
     session.execute(
         text(
             "CREATE TEMPORARY TABLE IF NOT EXISTS arrived (source text PRIMARY KEY, sha256 text"
-            " NOT NULL, path text, width int8, height int8, format text, bytes int8,"
-            " perceptual_hash int8) ON COMMIT DROP"
+            " NOT NULL, path text, width int8, height int8, format text, bytes int8, file text,"
+            " signature text) ON COMMIT DROP"
         )
     )
     session.execute(text("TRUNCATE arrived"))
@@ -76,34 +84,56 @@ def stage_arrivals(
     files: Iterable[tuple[str, Path]],
     *,
     link: bool = False,
-    on_progress: Progress | None = None,
+    rehash: bool = False,
+    on_done: OnDone | None = None,
 ) -> dict[str, ImageError]:
-    """Verify and keep the files, and COPY their rows to `arrived`. Returns the refused ones by name."""
-    named = list(files)
+    """Verify and keep the files, and COPY their rows to `arrived`. Returns the refused ones by name.
+
+    A file that was read before, has not changed since (`seen_files`) and is in the store is not read
+    again, unless `rehash` asks for it.
+    """
     refused: dict[str, ImageError] = {}
-
-    def rows() -> Iterable[tuple[object, ...]]:
-        outcomes = store.put_all((path for _, path in named), link=link)
-        for done, ((name, _), outcome) in enumerate(zip(named, outcomes, strict=True), start=1):
-            if isinstance(outcome, StoredImage):
-                yield (
-                    name,
-                    outcome.sha256,
-                    outcome.path,
-                    outcome.width,
-                    outcome.height,
-                    outcome.format,
-                    outcome.bytes,
-                    outcome.perceptual_hash,
-                )
-            else:
-                refused[name] = outcome
-            if on_progress is not None:
-                on_progress(done, len(named))
-
-    copy_rows(session, "arrived", _COLUMNS, rows(), _TYPES)
+    remaining = iter(files)
+    done = 0
+    while batch := list(islice(remaining, _BATCH)):
+        rows = _arrivals(session, store, batch, refused, link=link, rehash=rehash)
+        copy_rows(session, "arrived", _COLUMNS, rows, _TYPES)
+        done += len(batch)
+        if on_done is not None:
+            on_done(done)
     session.execute(text("ANALYZE arrived"))
     return refused
+
+
+def _arrivals(
+    session: Session,
+    store: ImageStore,
+    batch: Sequence[tuple[str, Path]],
+    refused: dict[str, ImageError],
+    *,
+    link: bool,
+    rehash: bool,
+) -> list[tuple[object, ...]]:
+    """Rows of `arrived`; who cannot be used is added to `refused`."""
+    started = time.time_ns()
+    before = {path: signature(path) for _, path in batch}
+    known = {} if rehash else known_files(session, before)
+    rows: list[tuple[object, ...]] = []
+    unread = []
+    for name, path in batch:
+        stored = known.get(str(path))
+        if stored is not None and store.holds(stored):
+            rows.append((name, *stored, None, None))
+        else:
+            unread.append((name, path))
+    outcomes = store.put_all((path for _, path in unread), link=link)
+    for (name, path), outcome in zip(unread, outcomes, strict=True):
+        if isinstance(outcome, ImageError):
+            refused[name] = outcome
+            continue
+        kept = to_keep(path, before[path], started)
+        rows.append((name, *outcome, *((str(path), str(kept)) if kept else (None, None))))
+    return rows
 
 
 def register_arrivals(session: Session) -> Registered:
@@ -112,13 +142,11 @@ def register_arrivals(session: Session) -> Registered:
     distinct = session.scalar(text("SELECT count(DISTINCT sha256) FROM arrived")) or 0
     result = session.connection().execute(
         text(
-            "INSERT INTO image"
-            " (sha256, path, source, width, height, format, bytes, perceptual_hash, state)"
+            "INSERT INTO image (sha256, path, source, width, height, format, bytes, state)"
             " SELECT DISTINCT ON (sha256) sha256, path, source, width, height, format, bytes,"
-            # of one content under two names only the first was decoded
-            " max(perceptual_hash) OVER (PARTITION BY sha256), 'present'"
-            " FROM arrived ORDER BY sha256, source"
+            " 'present' FROM arrived ORDER BY sha256, source"
             " ON CONFLICT (sha256) DO NOTHING"
         )
     )
+    keep_files(session)
     return Registered(new=result.rowcount, known=distinct - result.rowcount)

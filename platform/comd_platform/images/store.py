@@ -5,26 +5,24 @@ from __future__ import annotations
 import errno
 import itertools
 import os
-import tempfile
-from collections.abc import Iterable, Iterator
+import secrets
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 from comd_platform.images.names import ImageError, check_name
 from comd_platform.images.verify import Picture, inspect_picture, read_bytes
 
-# Decoding releases the interpreter's lock; more threads would only hold more pictures in memory.
+# Reading, hashing and decoding release the interpreter's lock; more threads would only hold more
+# pictures in memory.
 _THREADS = min(8, (os.cpu_count() or 1) + 1)
-_BATCH = 256
+_SHARE = 16  # pictures that a thread takes at a time
+_SHARES = 64  # handed out at a time
 
 
-@dataclass(frozen=True, slots=True)
-class StoredImage:
-    """A picture in the store. `path` is relative to the store's root.
-
-    `perceptual_hash` is None where the store held the picture already, which is not decoded again.
-    """
+class StoredImage(NamedTuple):
+    """A picture in the store. `path` is relative to the store's root."""
 
     sha256: str
     path: str
@@ -32,7 +30,6 @@ class StoredImage:
     height: int
     format: str
     bytes: int
-    perceptual_hash: int | None = None
 
 
 class ImageStore:
@@ -52,14 +49,11 @@ class ImageStore:
         is only as safe as the original, which must not be edited in place. Raises ImageError.
         """
         data, sha256 = read_bytes(source)
-        header = inspect_picture(data, source, decode=False)
-        stored = _describe(header, sha256, len(data))
-        target = self.absolute(stored.path)
+        stored = _describe(inspect_picture(data, source, whole=False), sha256, len(data))
         try:
-            if not _holds(target, len(data)):
-                decoded = inspect_picture(data, source, decode=True)
-                stored = replace(stored, perceptual_hash=decoded.perceptual_hash)
-                _place(data, source if link else None, target)
+            if not self.holds(stored):
+                inspect_picture(data, source, whole=True)
+                _place(data, source if link else None, self.absolute(stored.path))
         except OSError as error:
             raise ImageError(
                 f"cannot keep {source} in the image store {self.root}: {error.strerror or error}",
@@ -74,14 +68,26 @@ class ImageStore:
         so that the caller may go on with the rest."""
         remaining = iter(sources)
         with ThreadPoolExecutor(_THREADS, thread_name_prefix="comd-images") as threads:
-            while batch := list(itertools.islice(remaining, _BATCH)):
-                yield from threads.map(lambda source: self._try(source, link), batch)
+            while batch := list(itertools.islice(remaining, _SHARES * _SHARE)):
+                shares = [batch[start : start + _SHARE] for start in range(0, len(batch), _SHARE)]
+                for outcomes in threads.map(lambda share: self._try(share, link), shares):
+                    yield from outcomes
 
-    def _try(self, source: Path, link: bool) -> StoredImage | ImageError:
+    def holds(self, stored: StoredImage) -> bool:
+        """Whether the store has the picture, whole as far as its size tells."""
         try:
-            return self.put(source, link=link)
-        except ImageError as error:
-            return error
+            return self.absolute(stored.path).stat().st_size == stored.bytes
+        except FileNotFoundError:
+            return False
+
+    def _try(self, sources: Sequence[Path], link: bool) -> list[StoredImage | ImageError]:
+        outcomes: list[StoredImage | ImageError] = []
+        for source in sources:
+            try:
+                outcomes.append(self.put(source, link=link))
+            except ImageError as error:
+                outcomes.append(error)
+        return outcomes
 
 
 def _describe(picture: Picture, sha256: str, size: int) -> StoredImage:
@@ -95,24 +101,19 @@ def _describe(picture: Picture, sha256: str, size: int) -> StoredImage:
     )
 
 
-def _holds(target: Path, size: int) -> bool:
-    try:
-        return target.stat().st_size == size
-    except FileNotFoundError:
-        return False
-
-
 def _place(data: bytes, original: Path | None, target: Path) -> None:
     """Write beside `target` and rename, so that a reader or a crash never sees half a picture."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".incoming-", dir=target.parent) as room:
-        temporary = Path(room) / target.name
+    temporary = target.parent / f".incoming-{secrets.token_hex(8)}"
+    try:
         if original is None or not _linked(original, temporary, data):
-            with temporary.open("wb") as handle:
+            with temporary.open("xb") as handle:
                 handle.write(data)
                 handle.flush()
                 os.fsync(handle.fileno())
         temporary.replace(target)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def _linked(original: Path, temporary: Path, data: bytes) -> bool:

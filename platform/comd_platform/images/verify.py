@@ -1,17 +1,21 @@
-"""Is it a picture, and how large? Every picture is decoded in full once, before it is believed."""
+"""Is it a picture, how large, and is it all there? Settled once, before a picture is believed.
+
+A JPEG whose header can be read and whose last marker is in its place is whole: nothing is missing at
+the end. In doubt, and for every other format, all pixels are decoded. (In a JPEG that was damaged in
+the middle decoding finds hardly more: libjpeg fills such places with grey. docs/decisions.md counts.)
+"""
 
 from __future__ import annotations
 
 import hashlib
 import io
 import stat
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
 
 from comd_platform.images.names import ImageError
-from comd_platform.images.perceptual import perceptual_hash
 
 MAX_BYTES = 256 * 2**20
 MAX_SIDE = 30_000
@@ -30,19 +34,18 @@ EXTENSIONS = {
 }
 # What Pillow may try; it finds an MPO as a JPEG.
 READ = tuple(name for name in EXTENSIONS if name != "MPO")
+_JPEG = ("JPEG", "MPO")
+_JPEG_END = b"\xff\xd9"  # a marker; pixels never hold it
+_PADDING = b"\0\r\n"  # what some cameras and downloads leave behind it
 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """What the header says. Sizes are pixels as stored: an EXIF rotation is not applied.
-
-    `perceptual_hash` is known only of a picture that was decoded and is large enough to have one.
-    """
+    """What the header says. Sizes are pixels as stored: an EXIF rotation is not applied."""
 
     format: str
     width: int
     height: int
-    perceptual_hash: int | None = None
 
     @property
     def extension(self) -> str:
@@ -52,10 +55,11 @@ class Picture:
 def read_bytes(path: Path) -> tuple[bytes, str]:
     """A file's content and its sha256 (hex). Raises ImageError: unreadable, empty or > MAX_BYTES."""
     try:
-        if not stat.S_ISREG(path.stat().st_mode):  # opening a named pipe would wait forever
+        found = path.stat()
+        if not stat.S_ISREG(found.st_mode):  # opening a named pipe would wait forever
             raise ImageError(f"{path} is not a regular file")
-        with path.open("rb") as handle:
-            data = handle.read(MAX_BYTES + 1)
+        with path.open("rb", buffering=0) as handle:
+            data = handle.read(min(found.st_size, MAX_BYTES) + 1)
     except OSError as error:
         raise ImageError(f"{path}: {error.strerror or error}") from error
     if not data:
@@ -65,19 +69,18 @@ def read_bytes(path: Path) -> tuple[bytes, str]:
     return data, hashlib.sha256(data).hexdigest()
 
 
-def inspect_picture(data: bytes, path: Path, *, decode: bool) -> Picture:
+def inspect_picture(data: bytes, path: Path, *, whole: bool) -> Picture:
     """Format and size of the picture in `data`; `path` is for messages only.
 
-    With `decode` every pixel of the (first) frame is decoded, so that a truncated or damaged file
-    shows itself here and not in the middle of a training. Raises ImageError, naming file and reason.
+    With `whole` the (first) frame must be all there, so that a truncated or damaged file shows itself
+    here and not in the middle of a training. Raises ImageError, naming file and reason.
     """
     try:
         with Image.open(io.BytesIO(data), formats=READ) as image:
             picture = Picture(image.format or "", image.width, image.height)
             _check_size(picture, path)
-            if decode:
+            if whole and not (picture.format in _JPEG and _ends_as_jpeg(data)):
                 image.load()
-                picture = replace(picture, perceptual_hash=perceptual_hash(image))
     except (
         ImageError,
         ImportError,
@@ -94,6 +97,10 @@ def inspect_picture(data: bytes, path: Path, *, decode: bool) -> Picture:
         # struct.error, zlib.error, IndexError, ...); each of them means the same to the user.
         raise ImageError(f"{path} is damaged: {error}") from error
     return picture
+
+
+def _ends_as_jpeg(data: bytes) -> bool:
+    return data[-64:].rstrip(_PADDING).endswith(_JPEG_END)
 
 
 def _check_size(picture: Picture, path: Path) -> None:

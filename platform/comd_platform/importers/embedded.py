@@ -38,5 +38,7 @@ class EmbeddedPictures:
 
     def find(self, name: str) -> Path | None:
         """The file of a name that `keep` gave; None for every other name."""
+        if not name.startswith(_PREFIX):
+            return None
         file = Path(self._room.name) / name.removeprefix(_PREFIX)
-        return file if name.startswith(_PREFIX) and file.is_file() else None
+        return file if file.is_file() else None

@@ -56,14 +56,15 @@ def import_file(
     text_only: bool = False,
     skip_bad: bool = False,
     link: bool = False,
+    rehash: bool = False,
     on_progress: OnProgress | None = None,
 ) -> ImportReport:
     """Import `path` into the root pool `pool` (default: the file's stem), all of it or nothing.
 
     Multi-turn records become single turns; answers are dropped, or kept as reference answers
     (`keep_answers`). Pictures are looked for under `images` and copied (or hard-linked: `link`) into
-    the image store. The same file imported again adds nothing. Memory does not grow with the file,
-    only with the number of distinct pictures.
+    the image store; one that was read before and has not changed since is not read again, unless
+    `rehash` asks for it. The same file imported again adds nothing. Memory does not grow with the file.
 
     Raises ImportFailed, naming file, record and field, at the first record that cannot be used, when
     pictures are absent, and when the file would add to a pool that a run has used. Pictures that
@@ -102,6 +103,7 @@ def import_file(
             embedded=embedded,
             later=images_later,
             link=link,
+            rehash=rehash,
             on_pictures=lambda done, total: tell("pictures", done, total),
         )
         inserted = insert_staged(session, pool_id)

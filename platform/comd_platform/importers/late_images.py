@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from comd_platform.db.engine import transaction
 from comd_platform.images.arrivals import settle_missing
-from comd_platform.images.names import locate
+from comd_platform.images.names import Folder
 from comd_platform.images.register import prepare_arrivals, register_arrivals, stage_arrivals
 from comd_platform.images.store import ImageStore
 from comd_platform.importers.records import ImportFailed
@@ -50,6 +50,7 @@ def import_images(
     directory: Path,
     *,
     link: bool = False,
+    rehash: bool = False,
     on_progress: Callable[[str, int, int], None] | None = None,
 ) -> ImagesReport:
     """Bring every missing picture that `directory` holds, all in one transaction.
@@ -73,7 +74,8 @@ def import_images(
             ImageStore(settings.image_root),
             files.items(),
             link=link,
-            on_progress=lambda done, total: on_progress and on_progress("pictures", done, total),
+            rehash=rehash,
+            on_done=lambda done: on_progress and on_progress("pictures", done, len(files)),
         )
         for error in refused.values():
             raise error
@@ -109,9 +111,10 @@ def missing_images(session: Session, pool_id: int) -> Missing:
 
 def match_names(directory: Path, names: list[str]) -> dict[str, Path]:
     """Which file of `directory` each of `names` is; names without one are left out."""
+    folder = Folder(directory)
     found: dict[str, Path] = {}
     for name in names:
-        path = locate(directory, name)
+        path = folder.locate(name)
         if path is not None:
             found[name] = path
     left = [name for name in names if name not in found]
@@ -119,13 +122,13 @@ def match_names(directory: Path, names: list[str]) -> dict[str, Path]:
         return found
     wanted = Counter(PurePosixPath(name).name for name in left)
     files: dict[str, list[str]] = {}
-    for folder, _, members in os.walk(directory):
+    for place, _, members in os.walk(directory):
         for member in members:
             if wanted[member] == 1:
-                path = Path(folder, member).relative_to(directory)
+                path = Path(place, member).relative_to(directory)
                 files.setdefault(member, []).append(path.as_posix())
     for name in left:
         candidates = files.get(PurePosixPath(name).name, [])
-        if len(candidates) == 1 and (path := locate(directory, candidates[0])) is not None:
+        if len(candidates) == 1 and (path := folder.locate(candidates[0])) is not None:
             found[name] = path
     return found

@@ -13,7 +13,7 @@ from pathlib import Path
 from sqlalchemy import Engine, text
 
 from comd_platform.db.engine import transaction
-from comd_platform.images.names import ImageError, locate
+from comd_platform.images.names import Folder, ImageError
 from comd_platform.images.register import prepare_arrivals, register_arrivals, stage_arrivals
 from comd_platform.images.store import ImageStore
 from comd_platform.importers.records import BadRecord, ImportFailed
@@ -53,6 +53,7 @@ def import_pictures(
     pool: str | None = None,
     skip_bad: bool = False,
     link: bool = False,
+    rehash: bool = False,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> PicturesReport:
     """Import every picture under `directory` (hidden files excepted), all of it or nothing.
@@ -79,7 +80,8 @@ def import_pictures(
             ImageStore(settings.image_root),
             inside,
             link=link,
-            on_progress=on_progress,
+            rehash=rehash,
+            on_done=lambda done: on_progress and on_progress(done, len(inside)),
         )
         _refuse(refusals, refused)
         register_arrivals(session)
@@ -117,11 +119,12 @@ def _inside(
     directory: Path, files: list[tuple[str, Path]]
 ) -> tuple[list[tuple[str, Path]], dict[str, ImageError]]:
     """(the files that lie in the directory, the names of links that lead out of it)."""
+    folder = Folder(directory)
     inside: list[tuple[str, Path]] = []
     refused: dict[str, ImageError] = {}
     for name, path in files:
         try:
-            located = locate(directory, name)
+            located = folder.locate(name)
         except ImageError as error:
             refused[name] = error
         else:

@@ -2,6 +2,8 @@
 
 Both indices answer the same question with the same exact score; they differ in whom they compare
 with. `DiversityIndex` compares with everything it holds: the instructions of one image, a few dozen.
+A few pairs are compared one by one; many at once, as a matrix, in which rapidfuzz compares dozens of
+times as many pairs in the same time.
 `TextOnlyIndex` holds all instructions without an image, perhaps hundreds of thousands, and compares
 with those that MinHash LSH finds near.
 """
@@ -13,13 +15,17 @@ from dataclasses import dataclass
 
 import numpy as np
 from datasketch import MinHashLSH
+from numpy.typing import NDArray
 from rapidfuzz.distance import LCSseq
 from rapidfuzz.process import cdist
 
 from comd_platform.method.minhash import PERMUTATIONS, banding, sketch
-from comd_platform.method.rouge import f_measures, normalised, rouge_l, tokens
+from comd_platform.method.rouge import f_measure, f_measures, normalised, rouge_l, tokens
 
 DEFAULT_THRESHOLD = 0.7
+_FEW = 64  # pairs; below it making a matrix costs more than it saves
+_MANY = 2**20  # pairs in a matrix
+_ROWS = 256  # of a matrix
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +46,37 @@ class Verdict:
     nearest_id: str | None
 
 
+class Characters(dict[str, str]):
+    """A character for every distinct token: texts as strings of them are rapidfuzz's fastest form.
+
+    Indices may share one, which saves most of the work of making it: images' questions share words.
+    """
+
+    ROOM = 500_000
+    """Tokens after which another one has to be begun; there are 1,114,112 characters."""
+
+    def __missing__(self, token: str) -> str:
+        character = self[token] = chr(len(self))
+        return character
+
+    def encode(self, text: str) -> str:
+        """The text's tokens, a character each."""
+        return "".join([self[token] for token in tokens(text)])
+
+
 class DiversityIndex:
     """The instructions of one image: exact comparison with each of them."""
 
-    def __init__(self, entries: Iterable[tuple[str, str]] = ()) -> None:
+    def __init__(
+        self, entries: Iterable[tuple[str, str]] = (), characters: Characters | None = None
+    ) -> None:
+        self._characters = Characters() if characters is None else characters
         self._ids: list[str] = []
+        self._texts: list[str] = []
         self._encoded: list[str] = []
-        self._characters: dict[str, str] = {}
+        self._ascii = True
         self._by_text: dict[str, str] = {}
+        self._looked_up = 0  # entries that `_by_text` knows
         self.add(entries)
 
     def __len__(self) -> int:
@@ -56,28 +85,71 @@ class DiversityIndex:
     def add(self, entries: Iterable[tuple[str, str]]) -> None:
         """Add (id, text) pairs."""
         for entry_id, text in entries:
-            self._ids.append(entry_id)
-            self._encoded.append(self._encode(text))
-            self._by_text.setdefault(normalised(text), entry_id)
+            self._add(entry_id, text, self._characters.encode(text))
 
     def nearest(self, text: str) -> Nearest:
-        """Return the entry with the highest ROUGE-L; of equals the one that was added first."""
-        same = self._by_text.get(normalised(text))
+        """Return the entry with the highest ROUGE-L; of equals the one that was added first.
+
+        The same text comes before texts that have the same tokens.
+        """
+        query = self._characters.encode(text)
+        length = len(query)
+        best, position = 0.0, -1
+        for place, entry in enumerate(self._encoded):
+            common = LCSseq.similarity(query, entry)
+            score = f_measure(common, length, len(entry)) if common else 0.0
+            if score > best:
+                best, position = score, place
+        return self._settled(text, best, position)
+
+    def walk(self, candidates: list[tuple[str, str]], threshold: float) -> list[Verdict]:
+        """`accept` for this index."""
+        verdicts: list[Verdict] = []
+        while len(verdicts) < len(candidates):
+            rows = max(1, min(_ROWS, _MANY // (len(self) + _ROWS)))
+            part = candidates[len(verdicts) : len(verdicts) + rows]
+            few = len(part) * (len(self) + len(part)) < _FEW
+            verdicts += (self._one_by_one if few else self._as_matrix)(part, threshold)
+        return verdicts
+
+    def _one_by_one(self, candidates: list[tuple[str, str]], threshold: float) -> list[Verdict]:
+        return [_verdict(self, each, self.nearest(each[1]), threshold) for each in candidates]
+
+    def _as_matrix(self, candidates: list[tuple[str, str]], threshold: float) -> list[Verdict]:
+        encoded = [self._characters.encode(text) for _, text in candidates]
+        known = len(self)
+        columns = list(range(known))  # of those in the index, in its order
+        verdicts = []
+        for number, row in enumerate(_matrix(encoded, self._encoded + encoded)):
+            held = row[:known] if len(columns) == known else row[columns]
+            position = int(held.argmax()) if len(held) else -1
+            best = float(held[position]) if len(held) else 0.0
+            nearest = self._settled(candidates[number][1], best, position)
+            verdicts.append(_verdict(self, candidates[number], nearest, threshold))
+            if verdicts[-1].accepted:
+                columns.append(known + number)
+        return verdicts
+
+    def _add(self, entry_id: str, text: str, encoded: str) -> None:
+        self._ids.append(entry_id)
+        self._texts.append(text)
+        self._encoded.append(encoded)
+        self._ascii = self._ascii and text.isascii()
+
+    def _settled(self, text: str, best: float, position: int) -> Nearest:
+        """What the tokens say, unless the same text is there, of which they need not tell."""
+        told = best < 1 and self._ascii and text.isascii() and best > 0
+        same = None if told else self._same(text)
         if same is not None:
             return Nearest(1.0, same)
-        query = self._encode(text)
-        if not query or not self._ids:
-            return Nearest(0.0, None)
-        common = cdist([query], self._encoded, scorer=LCSseq.similarity, dtype=np.int32)[0]
-        lengths = np.array([len(encoded) for encoded in self._encoded], dtype=np.int32)
-        scores = f_measures(common, np.full_like(lengths, len(query)), lengths)
-        best = int(scores.argmax())
-        return Nearest(float(scores[best]), self._ids[best] if scores[best] > 0 else None)
+        return Nearest(best, self._ids[position] if best > 0 else None)
 
-    def _encode(self, text: str) -> str:
-        """Return the tokens as characters, one for every distinct token: rapidfuzz's fastest form."""
-        characters = self._characters
-        return "".join(characters.setdefault(token, chr(len(characters))) for token in tokens(text))
+    def _same(self, text: str) -> str | None:
+        """The first entry that is the same text, in any script, up to case and spacing."""
+        for place in range(self._looked_up, len(self._ids)):
+            self._by_text.setdefault(normalised(self._texts[place]), self._ids[place])
+        self._looked_up = len(self._ids)
+        return self._by_text.get(normalised(text))
 
 
 class TextOnlyIndex:
@@ -124,6 +196,10 @@ class TextOnlyIndex:
                 best = Nearest(score, entry_id)
         return best
 
+    def walk(self, candidates: list[tuple[str, str]], threshold: float) -> list[Verdict]:
+        """`accept` for this index."""
+        return [_verdict(self, each, self.nearest(each[1]), threshold) for each in candidates]
+
 
 def accept(
     candidates: Iterable[tuple[str, str]],
@@ -147,11 +223,26 @@ def accept(
         index = existing
     else:
         index = DiversityIndex(existing)
-    verdicts: list[Verdict] = []
-    for candidate_id, text in candidates:
-        nearest = index.nearest(text)
-        accepted = nearest.rouge_l < threshold
-        if accepted:
-            index.add([(candidate_id, text)])
-        verdicts.append(Verdict(candidate_id, accepted, nearest.rouge_l, nearest.id))
-    return verdicts
+    return index.walk(list(candidates), threshold)
+
+
+def _verdict(
+    index: DiversityIndex | TextOnlyIndex,
+    candidate: tuple[str, str],
+    nearest: Nearest,
+    threshold: float,
+) -> Verdict:
+    """The verdict; who is accepted joins the index."""
+    accepted = nearest.rouge_l < threshold
+    if accepted:
+        index.add([candidate])
+    return Verdict(candidate[0], accepted, nearest.rouge_l, nearest.id)
+
+
+def _matrix(queries: list[str], others: list[str]) -> NDArray[np.float64]:
+    """The F-measures of encoded texts, (Q,), (N,) -> (Q, N)."""
+    common = cdist(queries, others, scorer=LCSseq.similarity, dtype=np.int32)
+    ones = np.array([len(query) for query in queries], dtype=np.int32)
+    lengths = np.array([len(other) for other in others], dtype=np.int32)
+    grid = np.broadcast_arrays(common, ones[:, None], lengths[None, :])
+    return f_measures(*(each.ravel() for each in grid)).reshape(common.shape)

@@ -51,7 +51,7 @@ def stage_near_images(
 ) -> int:
     """Fill `near_image` (image_id, other_id, distance); returns how many pictures could not be read.
 
-    Pictures that came before comd kept hashes are hashed first, and keep theirs.
+    Pictures without a hash are hashed first, and keep theirs.
     """
     given = {"pool_id": pool_id, "benchmarks": list(benchmarks)}
     unread = _hash_missing(session, store, given)

@@ -10,7 +10,7 @@ from comd_platform.tables.assessment import (
 from comd_platform.tables.augmentation import Augmentation, Selection
 from comd_platform.tables.base import Base
 from comd_platform.tables.contamination import Contamination
-from comd_platform.tables.data import Image, Instruction, Pool, PoolImage
+from comd_platform.tables.data import FileContent, Image, Instruction, Pool, PoolImage
 from comd_platform.tables.evaluation import (
     Benchmark,
     Evaluation,
@@ -41,6 +41,7 @@ __all__ = [
     "EvaluationReview",
     "EvaluationScore",
     "Failure",
+    "FileContent",
     "HonouredReview",
     "Image",
     "Instruction",

@@ -15,8 +15,8 @@ class Image(Base):
     """A picture, named by its content. `path` is relative to the image root.
 
     A row in state `missing` is a promise: some record named `source`, and the picture has not come.
-    `perceptual_hash` (images/perceptual.py) is null for small pictures, and until it is needed for
-    those that came before comd knew of it.
+    `perceptual_hash` (images/perceptual.py) is null until a decontamination asks for it, and for small
+    pictures.
     """
 
     __tablename__ = "image"
@@ -49,6 +49,21 @@ class Image(Base):
     perceptual_hash: Mapped[int | None]
     state: Mapped[str] = mapped_column(server_default="present")
     created_at: Mapped[CreatedAt]
+
+
+class FileContent(Base):
+    """What a file outside the image store held when an import read it (images/seen_files.py).
+
+    While the file's `signature` (size, times, inode) stays, it is not read again. A note about this
+    machine's files, true whether an image has that content or not.
+    """
+
+    __tablename__ = "file_content"
+    __table_args__ = (CheckConstraint("sha256 ~ '^[0-9a-f]{64}$'", name="sha256_hex"),)
+
+    path: Mapped[str] = mapped_column(primary_key=True)
+    signature: Mapped[str]
+    sha256: Mapped[str]
 
 
 class Pool(Base):

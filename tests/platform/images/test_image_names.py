@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from comd_platform.images.names import ImageError, check_name, locate
+from comd_platform.images.names import Folder, ImageError, check_name, locate
 
 
 @pytest.mark.parametrize(
@@ -69,24 +70,35 @@ def test_a_name_that_passes_never_leaves(name: str) -> None:
     assert check_name(checked) == checked
 
 
-def test_locate_finds_files_and_only_files(tmp_path: Path) -> None:
+both = pytest.mark.parametrize(
+    "find", [locate, lambda directory, name: Folder(directory).locate(name)], ids=["one", "many"]
+)
+
+
+@both
+def test_locate_finds_files_and_only_files(
+    tmp_path: Path, find: Callable[[Path, str], Path | None]
+) -> None:
     (tmp_path / "in" / "folder").mkdir(parents=True)
     (tmp_path / "in" / "a.png").write_bytes(b"x")
     (tmp_path / "secret.png").write_bytes(b"x")
     directory = tmp_path / "in"
-    assert locate(directory, "a.png") == (directory / "a.png").resolve()
-    assert locate(directory, "none.png") is None
-    assert locate(directory, "a.png/b.png") is None
+    assert find(directory, "a.png") == (directory / "a.png").resolve()
+    assert find(directory, "none.png") is None
+    assert find(directory, "a.png/b.png") is None
     with pytest.raises(ImageError, match="not a regular file"):
-        locate(directory, "folder")
+        find(directory, "folder")
     os.mkfifo(directory / "pipe.png")
     with pytest.raises(ImageError, match="not a regular file"):
-        locate(directory, "pipe.png")
+        find(directory, "pipe.png")
     with pytest.raises(ImageError, match=r"(?i)name too long"):
-        locate(directory, "a" * 300)
+        find(directory, "a" * 300)
 
 
-def test_links_may_stay_inside_but_not_lead_out(tmp_path: Path) -> None:
+@both
+def test_links_may_stay_inside_but_not_lead_out(
+    tmp_path: Path, find: Callable[[Path, str], Path | None]
+) -> None:
     directory = tmp_path / "in"
     directory.mkdir()
     (directory / "a.png").write_bytes(b"x")
@@ -95,11 +107,19 @@ def test_links_may_stay_inside_but_not_lead_out(tmp_path: Path) -> None:
     (directory / "outside.png").symlink_to(tmp_path / "secret.png")
     (directory / "up").symlink_to(tmp_path)
     (directory / "loop.png").symlink_to("loop.png")
-    assert locate(directory, "inside.png") == (directory / "a.png").resolve()
+    assert find(directory, "inside.png") == (directory / "a.png").resolve()
     for name in ("outside.png", "up/secret.png"):
         with pytest.raises(ImageError, match="outside the image directory"):
-            locate(directory, name)
+            find(directory, name)
     with pytest.raises(ImageError, match=r"(?i)loop|symbolic"):
-        locate(directory, "loop.png")
+        find(directory, "loop.png")
     (tmp_path / "elsewhere").symlink_to(directory)
-    assert locate(tmp_path / "elsewhere", "a.png") == (directory / "a.png").resolve()
+    assert find(tmp_path / "elsewhere", "a.png") == (directory / "a.png").resolve()
+
+
+def test_a_subdirectory_that_appears_later_is_seen(tmp_path: Path) -> None:
+    folder = Folder(tmp_path)
+    assert folder.locate("sub/a.png") is None
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "a.png").write_bytes(b"x")
+    assert folder.locate("sub/a.png") == (tmp_path / "sub" / "a.png").resolve()

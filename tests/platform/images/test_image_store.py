@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import io
 import os
-import sys
 import zlib
 from pathlib import Path
 
@@ -203,10 +202,35 @@ def test_a_store_that_cannot_be_written_says_so(tmp_path: Path) -> None:
     assert "COMD_IMAGES" in (error.value.hint or "")
 
 
-def test_a_broken_installation_is_not_told_as_a_damaged_picture(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = picture(tmp_path / "whole.png", (64, 64))
-    monkeypatch.setitem(sys.modules, "imagehash", None)  # as where the package is missing
-    with pytest.raises(ImportError):
-        verify_module.inspect_picture(path.read_bytes(), path, decode=True)
+def _jpeg(path: Path, **options: object) -> bytes:
+    return picture(path, (160, 120), "JPEG", **options).read_bytes()
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+def test_a_jpeg_cut_anywhere_is_refused(tmp_path: Path, progressive: bool) -> None:
+    whole = _jpeg(tmp_path / "whole.jpg", progressive=progressive)
+    store = ImageStore(tmp_path / "store")
+    cut = tmp_path / "cut.jpg"
+    for length in [*range(1, len(whole), len(whole) // 60), len(whole) - 2, len(whole) - 1]:
+        cut.write_bytes(whole[:length])
+        with pytest.raises(ImageError, match=r"cut\.jpg"):
+            store.put(cut)
+
+
+def test_a_jpeg_whose_preview_ends_where_the_file_was_cut_is_refused(tmp_path: Path) -> None:
+    preview = _jpeg(tmp_path / "preview.jpg")
+    comment = b"\xff\xfe" + (len(preview) + 2).to_bytes(2, "big") + preview
+    whole = _jpeg(tmp_path / "whole.jpg")
+    cut = tmp_path / "cut.jpg"
+    cut.write_bytes(whole[:2] + comment)
+    with pytest.raises(ImageError, match=r"cut\.jpg"):
+        ImageStore(tmp_path / "store").put(cut)
+    cut.write_bytes(whole[:2] + comment + whole[2:])
+    assert ImageStore(tmp_path / "store").put(cut).width == 160
+
+
+@pytest.mark.parametrize("tail", [b"\0" * 40, b"\r\n", b"\0" * 4096, b"camera's own data" * 9])
+def test_what_stands_behind_a_whole_jpeg_does_not_matter(tmp_path: Path, tail: bytes) -> None:
+    path = tmp_path / "a.jpg"
+    path.write_bytes(_jpeg(path) + tail)
+    assert ImageStore(tmp_path / "store").put(path).bytes == path.stat().st_size

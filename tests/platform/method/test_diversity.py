@@ -11,7 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rouge_score.rouge_scorer import RougeScorer
 
+from comd_platform.method import diversity
 from comd_platform.method.diversity import (
+    Characters,
     DiversityIndex,
     Nearest,
     TextOnlyIndex,
@@ -84,6 +86,40 @@ def test_the_nearest_is_the_highest_of_all(existing: list[str], query: str) -> N
         assert found.rouge_l == 0
     else:
         assert scores[int(found.id)] == found.rouge_l
+
+
+texts = st.lists(
+    text | st.sampled_from(["", "?!", "\uff32\uff45\uff44", "\u4f60\u597d"]), max_size=12
+)
+
+
+@given(texts, texts, st.sampled_from([(0, 256), (0, 3), (10**6, 1)]))
+def test_many_at_once_get_the_verdicts_of_one_by_one(
+    existing: list[str], candidates: list[str], sizes: tuple[int, int]
+) -> None:
+    held = [(f"e{i}", each) for i, each in enumerate(existing)]
+    new = [(f"c{i}", each) for i, each in enumerate(candidates)]
+    index = DiversityIndex(held)
+    singly = [verdict for each in new for verdict in accept([each], index)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(diversity, "_FEW", sizes[0])
+        patch.setattr(diversity, "_ROWS", sizes[1])
+        at_once = accept(new, held)
+    assert at_once == singly
+    accepted = [c for c, verdict in zip(candidates, at_once, strict=True) if verdict.accepted]
+    assert len(index) == len(existing) + len(accepted)
+    for number, verdict in enumerate(at_once):
+        before = sum(other.accepted for other in at_once[:number])
+        scores = [rouge_l(other, candidates[number]) for other in existing + accepted[:before]]
+        assert verdict.rouge_l == max(scores, default=0.0)
+
+
+def test_indices_that_share_their_characters_decide_as_others_do() -> None:
+    shared = Characters()
+    DiversityIndex([("x", "words of another image")], shared)
+    index = DiversityIndex([("a", "what color is the small cat")], shared)
+    assert index.nearest("what color is the small dog") == Nearest(pytest.approx(5 / 6), "a")
+    assert "another" in shared
 
 
 def test_a_candidate_is_compared_with_those_accepted_before_it_only() -> None:

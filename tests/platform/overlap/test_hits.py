@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,6 +12,7 @@ from sqlalchemy import text
 
 from comd_platform.config.decontamination import DecontaminationConfig
 from comd_platform.config.load import parse_config
+from comd_platform.images import register_images
 
 from .conftest import draw
 
@@ -50,16 +53,36 @@ def test_a_resized_and_recompressed_copy_of_the_picture_is_found(world: World) -
     assert world.hits(kinds=("same_image", "near_text")) == []
 
 
-def test_pictures_from_before_hashes_get_theirs_when_they_are_needed(world: World) -> None:
+def test_pictures_get_their_hashes_when_they_are_needed(world: World) -> None:
     original = draw(1, (256, 192))
     asked = world.ask("What?", world.picture("copy.png", original.resize((128, 96))))
     world.hold_out("How many?", world.picture("original.png", original))
     unused = world.picture("unused.png", draw(7))
-    world.session.execute(text("UPDATE image SET perceptual_hash = NULL"))
     assert world.check().unread == 0
     assert list(world.verdicts()) == [(asked, "near_image")]
     missing = world.session.scalars(text("SELECT id FROM image WHERE perceptual_hash IS NULL"))
     assert missing.all() == [unused]
+
+
+def test_a_broken_installation_is_not_told_as_a_damaged_picture(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.ask("What?", world.picture("a.png", draw(1)))
+    monkeypatch.setitem(sys.modules, "imagehash", None)  # as where the package is missing
+    with pytest.raises(ImportError):
+        world.check()
+
+
+def test_a_jpeg_damaged_in_the_middle_is_compared_as_it_looks(world: World, tmp_path: Path) -> None:
+    asked = world.ask("What?", world.picture("a.png", draw(1)))
+    draw(1).save(tmp_path / "whole.jpg")
+    data = bytearray((tmp_path / "whole.jpg").read_bytes())
+    data[len(data) * 9 // 10 :][:40] = bytes(40)
+    (tmp_path / "damaged.jpg").write_bytes(data)
+    files = {"damaged.jpg": tmp_path / "damaged.jpg"}
+    world.hold_out("How many?", register_images(world.session, world.store, files)["damaged.jpg"])
+    assert world.check().unread == 0
+    assert list(world.verdicts()) == [(asked, "near_image")]
 
 
 def test_a_picture_that_is_gone_is_counted_and_the_rest_compared(world: World) -> None:
@@ -70,7 +93,6 @@ def test_a_picture_that_is_gone_is_counted_and_the_rest_compared(world: World) -
     world.hold_out("How many?", world.picture("original.png", original))
     path = world.session.scalar(text("SELECT path FROM image WHERE id = :id"), {"id": gone})
     world.store.absolute(str(path)).unlink()
-    world.session.execute(text("UPDATE image SET perceptual_hash = NULL"))
     assert world.check().unread == 1
     assert list(world.verdicts()) == [(asked, "near_image")]
 
@@ -85,7 +107,6 @@ def test_a_stored_picture_that_became_a_link_out_of_the_store_is_not_followed(wo
     outside = world.store.root.parent / "outside.png"
     file.rename(outside)
     file.symlink_to(outside)
-    world.session.execute(text("UPDATE image SET perceptual_hash = NULL"))
     assert world.check().unread == 1
     assert world.verdicts() == {}
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from comd_workers.cli.connect import database
-from comd_workers.cli.options import AsJson, Images, Link, RunName, examples
+from comd_workers.cli.options import AsJson, Images, Link, Rehash, RunName, examples
 from comd_workers.cli.output import duration, print_json
 
 if TYPE_CHECKING:
@@ -88,6 +88,7 @@ def _importer(format: str) -> Callable[..., None]:
         ] = False,
         skip_bad: SkipBad = False,
         link: Link = False,
+        rehash: Rehash = False,
         as_json: AsJson = False,
     ) -> None:
         from comd_platform.importers import import_file
@@ -106,6 +107,7 @@ def _importer(format: str) -> Callable[..., None]:
                 text_only=text_only,
                 skip_bad=skip_bad,
                 link=link,
+                rehash=rehash,
                 on_progress=bars,
             )
         if as_json:
@@ -167,6 +169,7 @@ def import_images_folder(
     ] = None,
     skip_bad: SkipBad = False,
     link: Link = False,
+    rehash: Rehash = False,
     as_json: AsJson = False,
 ) -> None:
     """Import pictures without instructions: the augmentor writes those when the run begins."""
@@ -181,6 +184,7 @@ def import_images_folder(
             pool=pool,
             skip_bad=skip_bad,
             link=link,
+            rehash=rehash,
             on_progress=lambda done, total: bars("pictures", done, total),
         )
     if as_json:
@@ -199,6 +203,7 @@ def import_images_folder(
 def import_late_images(
     directory: Annotated[Path, typer.Argument(help="Folder with the missing pictures.")],
     link: Link = False,
+    rehash: Rehash = False,
     as_json: AsJson = False,
 ) -> None:
     """Bring the pictures that imported records wait for."""
@@ -206,7 +211,9 @@ def import_late_images(
     from comd_workers.cli.stages import StageBars
 
     with database() as (engine, settings), StageBars() as bars:
-        report = import_images(engine, settings, directory, link=link, on_progress=bars)
+        report = import_images(
+            engine, settings, directory, link=link, rehash=rehash, on_progress=bars
+        )
     if as_json:
         print_json(report)
     else:

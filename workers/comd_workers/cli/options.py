@@ -25,4 +25,7 @@ RunName = Annotated[str, typer.Argument(help="The run's name.", autocompletion=c
 Images = Annotated[
     Path | None, typer.Option("--images", help="Folder that image names count from.")
 ]
+Rehash = Annotated[
+    bool, typer.Option("--rehash", help="Read every picture again, though it has not changed.")
+]
 Link = Annotated[bool, typer.Option("--link", help="Hard-link pictures instead of copying.")]

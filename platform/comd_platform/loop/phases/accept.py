@@ -18,7 +18,13 @@ from comd_platform.keys import child_key
 from comd_platform.loop.collapse import StudentCaughtUp
 from comd_platform.loop.context import Context, cache_pool_ids
 from comd_platform.loop.port import Settled
-from comd_platform.method.diversity import DiversityIndex, TextOnlyIndex, Verdict, accept
+from comd_platform.method.diversity import (
+    Characters,
+    DiversityIndex,
+    TextOnlyIndex,
+    Verdict,
+    accept,
+)
 from comd_platform.method.seeds import rank_key
 from comd_platform.runs import RunError
 from comd_platform.tables import Augmentation, Instruction, Revision, Selection
@@ -27,7 +33,6 @@ OVER_BUDGET = "over budget"
 NOT_DIVERSE = "not diverse"
 
 
-_Index: TypeAlias = DiversityIndex | TextOnlyIndex
 # id, text, source_instruction_id, key, image_id, task_type
 _Source: TypeAlias = Row[int, str | None, int, str, int | None, str]
 
@@ -103,7 +108,7 @@ def _candidates(session: Session, context: Context) -> Sequence[_Source]:
 
 
 def _walk(session: Session, context: Context, candidates: Sequence[_Source]) -> list[_Walked]:
-    indices = _indices(session, context, {row.image_id for row in candidates})
+    verdicts = _verdicts(session, context, candidates)
     # The seed set is what its requests give; only later pools are held to a budget.
     first = context.config.bootstraps(context.number)
     left = None if first else context.config.method.max_new
@@ -113,21 +118,43 @@ def _walk(session: Session, context: Context, candidates: Sequence[_Source]) -> 
         if left == 0:
             walked.append(_Walked(row, key, None))
             continue
-        threshold = context.config.method.diversity_threshold
-        [verdict] = accept([(key, row.text)], indices[row.image_id], threshold)
+        verdict = verdicts[row.id]
         walked.append(_Walked(row, key, verdict))
         if verdict.accepted and left is not None:
             left -= 1
     return walked
 
 
-def _indices(
+def _verdicts(
+    session: Session, context: Context, candidates: Sequence[_Source]
+) -> dict[int, Verdict]:
+    """The verdict on each candidate by its id. What one image's are says nothing of another's."""
+    of_image: dict[int | None, list[_Source]] = defaultdict(list)
+    for row in candidates:
+        of_image[row.image_id].append(row)
+    entries = _entries(session, context, set(of_image))
+    characters = Characters()
+    verdicts: dict[int, Verdict] = {}
+    for image, rows in of_image.items():
+        if len(characters) > Characters.ROOM:
+            characters = Characters()
+        index = (
+            TextOnlyIndex(entries[image])
+            if image is None
+            else DiversityIndex(entries[image], characters)
+        )
+        proposed = [(child_key(row.key, row.text), row.text) for row in rows]
+        found = accept(proposed, index, context.config.method.diversity_threshold)
+        verdicts.update(zip((row.id for row in rows), found, strict=True))
+    return verdicts
+
+
+def _entries(
     session: Session, context: Context, images: set[int | None]
-) -> dict[int | None, _Index]:
-    """For each image an index of its instructions in the cache pool; one for those without image."""
+) -> dict[int | None, list[tuple[str, str]]]:
+    """(key, text) of each image's instructions in the cache pool; under None of those without one."""
     entries: dict[int | None, list[tuple[str, str]]] = defaultdict(list)
-    present = [image for image in images if image is not None]
-    of_image = among(Instruction.image_id, present)
+    of_image = among(Instruction.image_id, [image for image in images if image is not None])
     rows = session.execute(
         select(Instruction.image_id, Instruction.key, Instruction.text)
         .where(
@@ -138,9 +165,7 @@ def _indices(
     )
     for row in rows:
         entries[row.image_id].append((row.key, row.text))
-    result: dict[int | None, _Index] = {image: DiversityIndex(entries[image]) for image in present}
-    result[None] = TextOnlyIndex(entries[None])
-    return result
+    return entries
 
 
 def _insert_children(
