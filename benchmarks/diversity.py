@@ -1,94 +1,127 @@
 """Accepting new instructions by ROUGE-L, beside rouge_score and the kernel underneath.
 
-New instructions of a picture are compared with all that the picture has, in order; accepted ones
-join. All three look at the same pairs, and comd must decide as rouge_score does.
+The paper's last iteration: 110,000 new instructions against a cache pool of 504,000. Those of a picture
+are compared with all that the picture has, in order; accepted ones join. All contenders look at the same
+pairs, and comd must decide as rouge_score does.
 """
 
 from __future__ import annotations
 
 import random
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from common import Row, in_turns, main, scaled, timed
+from growth import Curve
 from rapidfuzz.distance import LCSseq
 from rapidfuzz.process import cdist
 from rouge_score.rouge_scorer import RougeScorer
 
-from comd_platform.method.diversity import DEFAULT_THRESHOLD, accept
-from comd_platform.method.rouge import tokens
+from comd_platform.method.diversity import (
+    DEFAULT_THRESHOLD,
+    Characters,
+    DiversityIndex,
+    Verdict,
+    accept,
+)
 
-# Pictures, instructions that each has, new ones for each.
-SHAPES = ((120, 30, 5), (20, 200, 5))
+POOL, NEW = 504_000, 110_000
+HELD = (6, 200)  # instructions that a picture has
+SAMPLE = 10_000  # pairs that rouge_score is timed on
+SIZES = (10_000, 100_000, 1_000_000)
 WORDS = [
-    f"{head}{tail}" for head in "bcdfghklmnprstvw" for tail in ("a", "eel", "ist", "ong", "up")
+    f"{head}{middle}{tail}"
+    for head in "bcdfghklmnprstvw"
+    for middle in ("a", "ee", "i", "o", "u")
+    for tail in ("ck", "l", "mp", "n", "rd", "st", "ng", "t", "x", "zz")
 ]
 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """The (id, text) pairs of one picture, and which of the new ones are accepted."""
+    """The (id, text) pairs of one picture."""
 
     existing: list[tuple[str, str]]
     candidates: list[tuple[str, str]]
-    accepted: list[bool]
 
 
 def measure(scale: float, rounds: int) -> list[Row]:
-    return [
-        _row([_picture(n, held, new) for n in range(scaled(pictures, scale))], held, rounds)
-        for pictures, held, new in SHAPES
-    ]
+    return [_row(scaled(POOL, scale), scaled(NEW, scale), held, rounds) for held in HELD]
 
 
-def _row(pictures: list[Picture], held: int, rounds: int) -> Row:
-    scorer = RougeScorer(["rougeL"], use_stemmer=False)
-    decisions: dict[str, list[bool]] = {}
-    ready = [pair for picture in pictures for pair in _encoded(picture)]
+def grow(scale: float) -> list[Curve]:
+    sizes = [scaled(size, scale) for size in SIZES]
+    curves = []
+    for held in HELD:
+        seconds = []
+        for size in sizes:
+            pictures = _pictures(size, round(size * NEW / POOL), held)
+            seconds.append(timed(lambda pictures=pictures: _ours(pictures)))
+        curves.append(
+            Curve("Import and diversity", f"diversity, {held} a picture", "rows", sizes, seconds)
+        )
+    return curves
+
+
+def _row(pool: int, new: int, held: int, rounds: int) -> Row:
+    pictures = _pictures(pool, new, held)
+    verdicts: list[list[Verdict]] = []
 
     def ours() -> None:
-        decisions["comd"] = [verdict for picture in pictures for verdict in _ours(picture)]
+        verdicts[:] = _ours(pictures)
+
+    ours()
+    pairs = sum(map(_compared, pictures, verdicts))
+    few = 0  # the first pictures, until there are enough pairs
+    sampled = 0
+    while few < len(pictures) and sampled < SAMPLE:
+        sampled += _compared(pictures[few], verdicts[few])
+        few += 1
+    scorer = RougeScorer(["rougeL"], use_stemmer=False)
+    decisions: list[list[bool]] = []
 
     def theirs() -> None:
-        decisions["theirs"] = [
-            verdict for picture in pictures for verdict in _theirs(picture, scorer)
-        ]
+        decisions[:] = [_theirs(picture, scorer) for picture in pictures[:few]]
+
+    ready = [_encoded(*each) for each in zip(pictures, verdicts, strict=True)]
 
     def by_hand() -> None:
-        for picture in pictures:
-            _kernel(_encoded(picture))
+        for each in zip(pictures, verdicts, strict=True):
+            _one_by_one(*_encoded(*each))
 
     seconds = in_turns(
         {
-            "comd": lambda: timed(ours, 5),
-            "rouge_score": lambda: timed(theirs),
-            "rapidfuzz by hand": lambda: timed(by_hand, 5),
-            "rapidfuzz kernel alone": lambda: timed(lambda: _kernel(ready), 50),
+            "comd": lambda: timed(ours),
+            "rouge_score": lambda: timed(theirs) * pairs / sampled,
+            "rapidfuzz by hand": lambda: timed(by_hand),
+            "rapidfuzz kernel alone": lambda: timed(lambda: [_matrix(*each) for each in ready]),
         },
         rounds,
     )
-    if decisions["comd"] != decisions["theirs"]:
+    if [[each.accepted for each in found] for found in verdicts[:few]] != decisions:
         raise AssertionError("comd and rouge_score decide differently")
-    accepted = sum(decisions["comd"])
+    accepted = sum(each.accepted for found in verdicts for each in found)
     return Row(
         what=f"ROUGE-L diversity, {held} instructions a picture",
-        amount=sum(len(others) for _, others in ready),
+        amount=pairs,
         unit="pairs",
         ours="comd",
         seconds=seconds,
-        note=f"{len(decisions['comd'])} new instructions, {accepted} accepted; every decision is the"
-        " one of rouge_score. By hand is tokens and kernel without anything else; the kernel alone"
-        " gets texts turned into strings of one character a token, and gives back bare lengths.",
+        note=f"{new:,} new instructions against a pool of {pool:,} on {len(pictures):,} pictures,"
+        f" {accepted:,} accepted, {pairs / 1e6:.2f} million pairs. rouge_score is timed on"
+        f" {sampled:,} of them and its time scaled; there every decision is the same. By hand: tokens by"
+        " rouge_score's regular expression, and the kernel for one new instruction after the other. The"
+        " kernel alone gets strings of one character a token, all of a picture's new instructions at"
+        " once, and gives back bare lengths.",
     )
 
 
-def _ours(picture: Picture) -> list[bool]:
-    return [verdict.accepted for verdict in accept(picture.candidates, picture.existing)]
-
-
-def _kernel(pairs: list[tuple[str, list[str]]]) -> None:
-    for query, others in pairs:
-        cdist([query], others, scorer=LCSseq.similarity, dtype=np.int32)
+def _ours(pictures: Sequence[Picture]) -> list[list[Verdict]]:
+    """As the accept phase does it: a picture after the other, with shared characters."""
+    characters = Characters()
+    return [accept(each.candidates, DiversityIndex(each.existing, characters)) for each in pictures]
 
 
 def _theirs(picture: Picture, scorer: RougeScorer) -> list[bool]:
@@ -102,41 +135,73 @@ def _theirs(picture: Picture, scorer: RougeScorer) -> list[bool]:
     return verdicts
 
 
-def _encoded(picture: Picture) -> list[tuple[str, list[str]]]:
-    """Every candidate with all that it is compared to, a character for every distinct token."""
+def _one_by_one(held: list[str], new: list[tuple[str, bool]]) -> None:
+    for query, accepted in new:
+        cdist([query], held, scorer=LCSseq.similarity, dtype=np.int32)
+        if accepted:
+            held.append(query)
+
+
+def _matrix(held: list[str], new: list[tuple[str, bool]]) -> None:
+    queries = [query for query, _ in new]
+    cdist(queries, held + queries, scorer=LCSseq.similarity, dtype=np.int32)
+
+
+def _encoded(
+    picture: Picture, verdicts: Sequence[Verdict]
+) -> tuple[list[str], list[tuple[str, bool]]]:
+    """What the picture has, and its new ones with their fate: a character for every distinct token."""
     characters: dict[str, str] = {}
 
     def encode(text: str) -> str:
-        return "".join(characters.setdefault(word, chr(len(characters))) for word in tokens(text))
+        words = re.sub(r"[^a-z0-9]+", " ", text.lower()).split()
+        return "".join(characters.setdefault(word, chr(len(characters))) for word in words)
 
     held = [encode(text) for _, text in picture.existing]
-    pairs = []
-    for (_, text), accepted in zip(picture.candidates, picture.accepted, strict=True):
-        pairs.append((encode(text), list(held)))
-        if accepted:
-            held.append(pairs[-1][0])
+    fates = [verdict.accepted for verdict in verdicts]
+    return held, [
+        (encode(text), fate) for (_, text), fate in zip(picture.candidates, fates, strict=True)
+    ]
+
+
+def _compared(picture: Picture, verdicts: Sequence[Verdict]) -> int:
+    """Pairs: each new one with what the picture had, and with those accepted before it."""
+    pairs, held = 0, len(picture.existing)
+    for verdict in verdicts:
+        pairs += held
+        held += verdict.accepted
     return pairs
 
 
-def _picture(number: int, held: int, new: int) -> Picture:
+def _pictures(pool: int, new: int, held: int) -> list[Picture]:
     """Questions of 6 to 22 words; half of the new ones are old ones with some words exchanged."""
-    chance = random.Random(number)
-    existing = [_sentence(chance) for _ in range(held)]
-    candidates = []
-    for position in range(new):
-        words = chance.choice(existing).split() if position % 2 else _sentence(chance).split()
-        exchanged = chance.uniform(0, 0.6)
-        candidates.append(
-            " ".join(chance.choice(WORDS) if chance.random() < exchanged else w for w in words)
+    chance = random.Random(held)
+    count = max(1, pool // held)
+    made = []
+    for number in range(count):
+        old = [_sentence(chance) for _ in range(held)]
+        share = new * (number + 1) // count - new * number // count
+        young = [
+            _varied(chance, chance.choice(old)) if position % 2 else _sentence(chance)
+            for position in range(share)
+        ]
+        made.append(
+            Picture(
+                [(f"e{place}", " ".join(words) + "?") for place, words in enumerate(old)],
+                [(f"c{place}", " ".join(words) + "?") for place, words in enumerate(young)],
+            )
         )
-    old = [(f"e{n}", text) for n, text in enumerate(existing)]
-    young = [(f"c{n}", text) for n, text in enumerate(candidates)]
-    return Picture(old, young, [verdict.accepted for verdict in accept(young, old)])
+    return made
 
 
-def _sentence(chance: random.Random) -> str:
-    return " ".join(chance.choices(WORDS, k=chance.randint(6, 22))).capitalize() + "?"
+def _sentence(chance: random.Random) -> list[str]:
+    return chance.choices(WORDS, k=chance.randint(6, 22))
+
+
+def _varied(chance: random.Random, words: list[str]) -> list[str]:
+    exchanged = chance.uniform(0, 0.6)
+    return [chance.choice(WORDS) if chance.random() < exchanged else word for word in words]
 
 
 if __name__ == "__main__":
-    main(measure)
+    main(measure, grow)

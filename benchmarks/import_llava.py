@@ -1,15 +1,19 @@
 """`import_file` of a LLaVA file, beside a binary COPY of the rows it makes.
 
-Each import runs in a process of its own, on a database of its own, and tells its peak memory.
+80,000 records are 220,000 single turns, as in the paper. Each import runs in a process of its own, on a
+database of its own, and tells its peak memory; so does one of a file four times as large.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import random
 import resource
 import statistics
+import struct
 import tempfile
+import zlib
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
@@ -17,7 +21,7 @@ from pathlib import Path
 
 from common import Row, in_turns, main, scaled, timed
 from databases import connected, database, server
-from PIL import Image
+from growth import Curve
 from sqlalchemy import URL, Engine, text
 from sqlalchemy.orm import Session
 
@@ -28,7 +32,11 @@ from comd_platform.images.store import ImageStore
 from comd_platform.importers import import_file
 from comd_platform.settings import Settings
 
-RECORDS, PICTURES = 20_000, 10_000
+RECORDS, PICTURES = 80_000, 40_000
+SIZES = (10_000, 100_000, 1_000_000)  # single turns
+LONG_AGO = (
+    1_600_000_000  # when the pictures were written: a data set is not made while it is imported
+)
 TURNS = (1, 2, 3, 5)  # of a record in turn: 2.75 on average
 COLUMNS = ("pool_id", "image_id", "task_type", "text", "key", "source_record")
 TYPES = ("int8", "int8", "text", "text", "text", "text")
@@ -37,23 +45,41 @@ TYPES = ("int8", "int8", "text", "text", "text", "text")
 def measure(scale: float, rounds: int) -> list[Row]:
     records, pictures = scaled(RECORDS, scale), scaled(PICTURES, scale)
     with server() as where, tempfile.TemporaryDirectory(prefix="comd-bench-") as made:
+        room = Path(made)
         with database(where) as empty:
-            without = _row(where, empty, Path(made), records, 0, rounds)
+            without = _row(where, empty, room, records, 0, rounds)
         with database(where) as stored:
-            _draw(stored, Path(made), pictures)
-            return [without, _row(where, stored, Path(made), records, pictures, rounds)]
+            _draw(stored, room, pictures)
+            return [without, _row(where, stored, room, records, pictures, rounds)]
+
+
+def grow(scale: float) -> list[Curve]:
+    sizes = [scaled(size, scale) for size in SIZES]
+    seconds, peaks = [], []
+    with server() as where, tempfile.TemporaryDirectory(prefix="comd-bench-") as made:
+        for size in sizes:
+            records = max(1, round(size * len(TURNS) / sum(TURNS)))
+            pictures = max(1, records // 2)
+            room = Path(made) / str(size)
+            room.mkdir()
+            with database(where) as stored:
+                _draw(stored, room, pictures)
+                took, peak = _apart(stored, room, _file(room, records, pictures))
+            seconds.append(took)
+            peaks.append(peak)
+    note = "Peak memory: " + ", ".join(f"{peak:.0f} MB" for peak in peaks) + "."
+    what = "import with pictures already stored"
+    return [Curve("Import and diversity", what, "rows", sizes, seconds, note)]
 
 
 def _row(where: URL, template: URL, room: Path, records: int, pictures: int, rounds: int) -> Row:
-    path = room / f"seed-{pictures}.json"
-    path.write_text(json.dumps(list(_records(records, pictures))))
+    path = _file(room, records, pictures)
     peaks: list[float] = []
     rows: list[tuple[object, ...]] = []
 
     def ours() -> float:
         with database(where, template) as url:
-            with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
-                seconds, peak = process.submit(_import, url, room, path).result()
+            seconds, peak = _apart(url, room, path)
             peaks.append(peak)
             rows[:] = _instructions(url)
         return seconds
@@ -66,6 +92,8 @@ def _row(where: URL, template: URL, room: Path, records: int, pictures: int, rou
 
     ours()  # makes the rows to copy
     seconds = in_turns({"comd": ours, "raw binary COPY": copy}, rounds)
+    with database(where, template) as url:
+        large = _apart(url, room, _file(room, 4 * records, pictures))[1]
     kind = f"{pictures:,} pictures already stored" if pictures else "text only"
     return Row(
         what=f"Import of a LLaVA file, {kind}",
@@ -74,15 +102,21 @@ def _row(where: URL, template: URL, room: Path, records: int, pictures: int, rou
         ours="comd",
         seconds=seconds,
         note=f"{records:,} records, {path.stat().st_size / 1e6:.0f} MB of JSON; peak memory of the"
-        f" importing process {statistics.median(peaks):.0f} MB. comd reads, checks and splits the"
+        f" importing process {statistics.median(peaks):.0f} MB, of a file four times as large"
+        f" {large:.0f} MB. comd reads, checks and splits the"
         " records, hashes keys and removes duplicates"
-        + (", reads and hashes every picture" if pictures else "")
+        + (", looks at every picture" if pictures else "")
         + "; COPY puts the finished rows from memory into the same table with its indexes.",
     )
 
 
+def _apart(url: URL, room: Path, path: Path) -> tuple[float, float]:
+    """An import in a process of its own: seconds, and that process's peak memory in megabytes."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
+        return process.submit(_import, url, room, path).result()
+
+
 def _import(url: URL, room: Path, path: Path) -> tuple[float, float]:
-    """Seconds, and the process's peak memory in megabytes."""
     with connected(url) as engine:
         seconds = timed(
             lambda: import_file(engine, _settings(room), path=path, images=room, text_only=True)
@@ -119,11 +153,39 @@ def _draw(url: URL, room: Path, pictures: int) -> None:
     """Distinct small pictures in `room`, in its image store and in the database."""
     files = {}
     for number in range(pictures):
-        files[_name(number)] = room / _name(number)
-        color = (number % 256, number // 256 % 256, 128)
-        Image.new("RGB", (32, 32), color).save(files[_name(number)])
+        path = files[_name(number)] = room / _name(number)
+        path.write_bytes(_png(number))
+        os.utime(path, (LONG_AGO, LONG_AGO))
     with connected(url) as engine, Session(engine) as session, session.begin():
         register_images(session, ImageStore(_settings(room).image_root), files, link=True)
+
+
+def _png(number: int) -> bytes:
+    """A PNG of one pixel, another one for each number below 2**24."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        body = kind + data
+        return struct.pack(">I", len(data)) + body + struct.pack(">I", zlib.crc32(body))
+
+    header = struct.pack(">IIBBBBB", 1, 1, 8, 2, 0, 0, 0)  # 1 x 1, 8 bits, RGB
+    pixel = b"\0" + number.to_bytes(3, "big")
+    signature = b"\x89PNG\r\n\x1a\n"
+    return (
+        signature
+        + chunk(b"IHDR", header)
+        + chunk(b"IDAT", zlib.compress(pixel))
+        + chunk(b"IEND", b"")
+    )
+
+
+def _file(room: Path, records: int, pictures: int) -> Path:
+    """A LLaVA file, written record by record."""
+    path = room / f"seed-{records}-{pictures}.json"
+    with path.open("w") as handle:
+        for number, record in enumerate(_records(records, pictures)):
+            handle.write(("," if number else "[") + json.dumps(record))
+        handle.write("]")
+    return path
 
 
 def _records(records: int, pictures: int) -> Iterator[dict[str, object]]:
@@ -151,4 +213,4 @@ def _name(number: int) -> str:
 
 
 if __name__ == "__main__":
-    main(measure)
+    main(measure, grow)

@@ -2,19 +2,23 @@
 
 All sign the same bags of words with 128 permutations and look for pairs in the same bands. comd and
 datasketch must give the same signatures and the same candidates; rensa hashes in its own way (and
-faster), so only its speed is told. It is measured where it is installed (`pip install rensa`), which
-comd does not need.
+faster), so only its speed is told.
 """
 
 from __future__ import annotations
 
-import importlib.util
+import json
 import random
-from collections.abc import Callable
+import resource
+import statistics
+import tempfile
+from pathlib import Path
 
 import numpy as np
+import peers
 from common import Once, Row, in_turns, main, scaled, timed
 from datasketch import MinHash, MinHashLSH
+from numpy.typing import NDArray
 
 from comd_platform.method.minhash import (
     PERMUTATIONS,
@@ -29,6 +33,7 @@ from comd_platform.method.near_duplicates import clusters
 TEXTS, POOL = 20_000, 504_000  # texts beside the others; the paper's last cache pool
 THRESHOLD = 0.9
 CUT = banding(THRESHOLD)
+CLIENT = Path(__file__).resolve().parent / "clients" / "rensa_client.py"
 HEADS = ("What is", "Where is", "How many", "Can you describe", "Why might", "Is there any")
 THINGS = [f"{a}{b}" for a in "bcdfghklmnprstvwz" for b in ("aster", "elm", "ill", "oon", "umber")]
 PLACES = ("on the left", "behind the counter", "in the background of the image", "near the window")
@@ -36,7 +41,8 @@ PLACES = ("on the left", "behind the counter", "in the background of the image",
 
 def measure(scale: float, rounds: int) -> list[Row]:
     texts = questions(scaled(TEXTS, scale))
-    return [_signing(texts, rounds), _pairing(texts, rounds), _pool(scaled(POOL, scale))]
+    pairing = _pairing(texts, rounds)
+    return [_signing(texts, rounds), pairing, _pool(scaled(POOL, scale), pairing)]
 
 
 def _signing(texts: list[str], rounds: int) -> Row:
@@ -56,11 +62,18 @@ def _signing(texts: list[str], rounds: int) -> Row:
             lambda: MinHash.bulk(bags, num_perm=PERMUTATIONS, seed=SEED)
         ),
     }
-    rensa = _rensa()
-    if rensa is not None:
-        words = [features(text) for text in texts]
-        contenders["rensa, features at hand"] = lambda: timed(lambda: rensa(words), 3)
-    seconds = in_turns(contenders, rounds)
+    with tempfile.TemporaryDirectory(prefix="comd-bench-") as room:
+        told = ""
+        words = Path(room) / "bags.json"
+        words.write_text(json.dumps([features(text) for text in texts]))
+        try:
+            python = peers.environment("rensa")
+            command = [python, CLIENT, words, str(PERMUTATIONS), str(SEED)]
+            peers.seconds_told(command)
+            contenders["rensa, features at hand"] = lambda: peers.seconds_told(command)
+        except peers.NoPeer as error:
+            told = f" rensa is missing: {error}."
+        seconds = in_turns(contenders, rounds)
     if not np.array_equal(made["comd"], made["datasketch"]):
         raise AssertionError("comd and datasketch sign differently")
     return Row(
@@ -70,41 +83,31 @@ def _signing(texts: list[str], rounds: int) -> Row:
         ours="comd",
         seconds=seconds,
         note=f"{len(texts):,} questions; every signature is the one of datasketch, bit by bit. comd and"
-        " datasketch's update begin with the text; the others are given the bags of words.",
+        " datasketch's update begin with the text; the others are given the bags of words." + told,
     )
 
 
 def _pairing(texts: list[str], rounds: int) -> Row:
-    found: dict[str, set[tuple[int, int]]] = {}
+    found: dict[str, NDArray[np.int64]] = {}
 
     def ours() -> None:
-        pairs: set[tuple[int, int]] = set()
-        for keys in band_keys(signatures(texts), CUT):
-            order = np.argsort(keys, kind="stable")
-            edges = np.flatnonzero(np.diff(keys[order])) + 1
-            for bucket in np.split(order, edges):
-                if len(bucket) > 1:
-                    first, second = np.triu_indices(len(bucket), 1)
-                    members = np.sort(bucket)
-                    pairs.update(
-                        zip(members[first].tolist(), members[second].tolist(), strict=True)
-                    )
-        found["comd"] = pairs
+        found["comd"] = _pairs(band_keys(signatures(texts), CUT))
 
     def naive() -> None:
         index = MinHashLSH(num_perm=PERMUTATIONS, params=(CUT.bands, CUT.rows))
         signed = [_theirs(text) for text in texts]
         for number, each in enumerate(signed):
             index.insert(number, each)
-        found["datasketch"] = {
-            (number, other)
+        pairs = {
+            number * len(texts) + other
             for number, each in enumerate(signed)
             for other in index.query(each)
             if number < other
         }
+        found["datasketch"] = np.array(sorted(pairs), dtype=np.int64)
 
     seconds = in_turns({"comd": lambda: timed(ours), "datasketch": lambda: timed(naive)}, rounds)
-    if found["comd"] != found["datasketch"]:
+    if not np.array_equal(found["comd"], found["datasketch"]):
         raise AssertionError("comd and datasketch find different pairs")
     return Row(
         what="Candidate pairs of near-duplicate questions, from text to pairs",
@@ -117,8 +120,22 @@ def _pairing(texts: list[str], rounds: int) -> Row:
     )
 
 
-def _pool(count: int) -> Row:
-    """All of a pool, candidates scored exactly and grouped: nothing stands beside it but its parts."""
+def _pairs(bands: NDArray[np.uint64]) -> NDArray[np.int64]:
+    """(bands, N) -> the pairs that share a key in a band, each once, as first * N + second."""
+    count = bands.shape[1]
+    pairs = [np.empty(0, dtype=np.int64)]
+    for keys in bands:
+        order = np.argsort(keys, kind="stable")  # a bucket's members in a row, in their order
+        ordered = keys[order]
+        apart = 1
+        while len(near := np.flatnonzero(ordered[apart:] == ordered[:-apart])):
+            pairs.append(order[near] * count + order[near + apart])
+            apart += 1
+    return np.unique(np.concatenate(pairs))
+
+
+def _pool(count: int, pairing: Row) -> Row:
+    """All of a pool, candidates scored exactly and grouped, beside datasketch's candidates alone."""
     texts = questions(count)
     groups: list[list[int]] = []
 
@@ -132,6 +149,8 @@ def _pool(count: int) -> Row:
         },
         1,
     )
+    naive = statistics.median(pairing.seconds["datasketch"]) * count / pairing.amount
+    seconds["datasketch, candidates only"] = [naive]
     grouped = sum(len(group) for group in groups)
     return Row(
         what=f"Near-duplicates of a pool of {count:,} instructions",
@@ -141,7 +160,8 @@ def _pool(count: int) -> Row:
         seconds=seconds,
         note=f"{len(set(texts)):,} different texts; {grouped:,} instructions in {len(groups):,}"
         f" clusters at ROUGE-L {THRESHOLD}; {seconds['comd'][0]:.0f} s, peak memory of the process"
-        f" {_peak_megabytes():,.0f} MB. One round.",
+        f" {_peak_megabytes():,.0f} MB. datasketch: the time of {pairing.amount:,} questions, scaled;"
+        " it neither scores nor groups. One round.",
     )
 
 
@@ -169,25 +189,7 @@ def _theirs(text: str) -> MinHash:
     return signed
 
 
-def _rensa() -> Callable[[list[list[str]]], object] | None:
-    if importlib.util.find_spec("rensa") is None:
-        return None
-    from rensa import RMinHash
-
-    def sign(bags: list[list[str]]) -> list[object]:
-        signed = []
-        for bag in bags:
-            each = RMinHash(num_perm=PERMUTATIONS, seed=SEED)
-            each.update(bag)
-            signed.append(each)
-        return signed
-
-    return sign
-
-
 def _peak_megabytes() -> float:
-    import resource
-
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 

@@ -16,6 +16,7 @@ PEERS = {
     "distilabel": ("distilabel[openai]==1.5.3", "requests"),  # it imports requests and says not so
     "curator": ("bespokelabs-curator==0.1.31",),
     "trl": ("trl==1.16.0",),
+    "rensa": ("rensa==0.5.0",),
 }
 SHARES = frozenset({"trl"})
 """Peers beside the very torch and transformers of this environment: nothing else is installed."""

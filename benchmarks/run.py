@@ -30,6 +30,7 @@ SCRIPTS = (
     "diversity",
     "near_duplicates",
     "import_llava",
+    "image_store",
     "labelling",
     "assessment",
     "generation",

@@ -12,11 +12,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from comd_platform.images.names import ImageError, check_name
-from comd_platform.images.verify import Picture, inspect_picture, read_bytes
+from comd_platform.images.verify import Picture, inspect_picture, read_bytes, require_whole
 
-# Reading, hashing and decoding release the interpreter's lock; more threads would only hold more
-# pictures in memory.
-_THREADS = min(8, (os.cpu_count() or 1) + 1)
 _SHARE = 16  # pictures that a thread takes at a time
 _SHARES = 64  # handed out at a time
 
@@ -49,10 +46,11 @@ class ImageStore:
         is only as safe as the original, which must not be edited in place. Raises ImageError.
         """
         data, sha256 = read_bytes(source)
-        stored = _describe(inspect_picture(data, source, whole=False), sha256, len(data))
+        picture = inspect_picture(data, source)
+        stored = _describe(picture, sha256, len(data))
         try:
             if not self.holds(stored):
-                inspect_picture(data, source, whole=True)
+                require_whole(picture, data, source)
                 _place(data, source if link else None, self.absolute(stored.path))
         except OSError as error:
             raise ImageError(
@@ -67,7 +65,7 @@ class ImageStore:
         """`put` for many, on a few threads, in the order given. A bad picture comes out as its error,
         so that the caller may go on with the rest."""
         remaining = iter(sources)
-        with ThreadPoolExecutor(_THREADS, thread_name_prefix="comd-images") as threads:
+        with ThreadPoolExecutor(_threads(), thread_name_prefix="comd-images") as threads:
             while batch := list(itertools.islice(remaining, _SHARES * _SHARE)):
                 shares = [batch[start : start + _SHARE] for start in range(0, len(batch), _SHARE)]
                 for outcomes in threads.map(lambda share: self._try(share, link), shares):
@@ -88,6 +86,15 @@ class ImageStore:
             except ImageError as error:
                 outcomes.append(error)
         return outcomes
+
+
+def _threads() -> int:
+    """As many as there are cores to use, and one that waits for the disk: reading, hashing and decoding
+    release the interpreter's lock. More would only hold more pictures in memory."""
+    usable = (
+        os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)
+    )
+    return min(8, len(usable) + 1)
 
 
 def _describe(picture: Picture, sha256: str, size: int) -> StoredImage:

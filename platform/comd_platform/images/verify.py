@@ -10,6 +10,8 @@ from __future__ import annotations
 import hashlib
 import io
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,7 +60,7 @@ def read_bytes(path: Path) -> tuple[bytes, str]:
         found = path.stat()
         if not stat.S_ISREG(found.st_mode):  # opening a named pipe would wait forever
             raise ImageError(f"{path} is not a regular file")
-        with path.open("rb", buffering=0) as handle:
+        with path.open("rb") as handle:
             data = handle.read(min(found.st_size, MAX_BYTES) + 1)
     except OSError as error:
         raise ImageError(f"{path}: {error.strerror or error}") from error
@@ -69,24 +71,36 @@ def read_bytes(path: Path) -> tuple[bytes, str]:
     return data, hashlib.sha256(data).hexdigest()
 
 
-def inspect_picture(data: bytes, path: Path, *, whole: bool) -> Picture:
+def inspect_picture(data: bytes, path: Path) -> Picture:
     """Format and size of the picture in `data`; `path` is for messages only.
 
-    With `whole` the (first) frame must be all there, so that a truncated or damaged file shows itself
-    here and not in the middle of a training. Raises ImageError, naming file and reason.
+    Raises ImageError, naming file and reason, for what is none and for what is too large.
     """
+    with _opened(data, path) as image:
+        picture = Picture(image.format or "", image.width, image.height)
+        _check_size(picture, path)
+    return picture
+
+
+def require_whole(picture: Picture, data: bytes, path: Path) -> None:
+    """Raise ImageError where `data`, of which `picture` is the header, is not all there.
+
+    So a truncated or damaged file shows itself here and not in the middle of a training.
+    """
+    if picture.format in _JPEG and _ends_as_jpeg(data):
+        return
+    with _opened(data, path) as image:
+        image.load()
+
+
+@contextmanager
+def _opened(data: bytes, path: Path) -> Iterator[Image.Image]:
+    """The picture, its header read; what goes wrong inside is told as an ImageError."""
     try:
         with Image.open(io.BytesIO(data), formats=READ) as image:
-            picture = Picture(image.format or "", image.width, image.height)
-            _check_size(picture, path)
-            if whole and not (picture.format in _JPEG and _ends_as_jpeg(data)):
-                image.load()
-    except (
-        ImageError,
-        ImportError,
-        MemoryError,
-    ):  # none of which the picture's bytes are to blame for
-        raise
+            yield image
+    except (ImageError, ImportError, MemoryError):
+        raise  # the picture's bytes are not to blame
     except UnidentifiedImageError as error:
         known = ", ".join(READ)
         raise ImageError(f"{path} is no picture that comd reads ({known})") from error
@@ -96,7 +110,6 @@ def inspect_picture(data: bytes, path: Path, *, whole: bool) -> Picture:
         # Pillow's plugins raise almost any error on damaged bytes (OSError, SyntaxError, ValueError,
         # struct.error, zlib.error, IndexError, ...); each of them means the same to the user.
         raise ImageError(f"{path} is damaged: {error}") from error
-    return picture
 
 
 def _ends_as_jpeg(data: bytes) -> bool:

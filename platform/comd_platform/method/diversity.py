@@ -49,19 +49,30 @@ class Verdict:
 class Characters(dict[str, str]):
     """A character for every distinct token: texts as strings of them are rapidfuzz's fastest form.
 
-    Indices may share one, which saves most of the work of making it: images' questions share words.
+    The dictionary holds, for every word between blanks that was met, the characters of its tokens; so a
+    word is cut into tokens once, not once a text. Indices may share one: images' questions share words.
     """
 
     ROOM = 500_000
     """Tokens after which another one has to be begun; there are 1,114,112 characters."""
 
-    def __missing__(self, token: str) -> str:
-        character = self[token] = chr(len(self))
-        return character
+    def __init__(self) -> None:
+        super().__init__()
+        self._of_token: dict[str, str] = {}
+
+    @property
+    def full(self) -> bool:
+        return len(self._of_token) > self.ROOM
+
+    def __missing__(self, word: str) -> str:
+        of_token = self._of_token
+        found = "".join(of_token.setdefault(each, chr(len(of_token))) for each in tokens(word))
+        self[word] = found
+        return found
 
     def encode(self, text: str) -> str:
         """The text's tokens, a character each."""
-        return "".join([self[token] for token in tokens(text)])
+        return "".join(map(self.__getitem__, text.split()))
 
 
 class DiversityIndex:
@@ -71,8 +82,7 @@ class DiversityIndex:
         self, entries: Iterable[tuple[str, str]] = (), characters: Characters | None = None
     ) -> None:
         self._characters = Characters() if characters is None else characters
-        self._ids: list[str] = []
-        self._texts: list[str] = []
+        self._entries: list[tuple[str, str]] = []
         self._encoded: list[str] = []
         self._ascii = True
         self._by_text: dict[str, str] = {}
@@ -80,12 +90,15 @@ class DiversityIndex:
         self.add(entries)
 
     def __len__(self) -> int:
-        return len(self._ids)
+        return len(self._entries)
 
     def add(self, entries: Iterable[tuple[str, str]]) -> None:
         """Add (id, text) pairs."""
-        for entry_id, text in entries:
-            self._add(entry_id, text, self._characters.encode(text))
+        added = list(entries)
+        encode = self._characters.encode
+        self._entries += added
+        self._encoded += [encode(text) for _, text in added]
+        self._ascii = self._ascii and all(text.isascii() for _, text in added)
 
     def nearest(self, text: str) -> Nearest:
         """Return the entry with the highest ROUGE-L; of equals the one that was added first.
@@ -96,8 +109,7 @@ class DiversityIndex:
         length = len(query)
         best, position = 0.0, -1
         for place, entry in enumerate(self._encoded):
-            common = LCSseq.similarity(query, entry)
-            score = f_measure(common, length, len(entry)) if common else 0.0
+            score = f_measure(LCSseq.similarity(query, entry), length, len(entry))
             if score > best:
                 best, position = score, place
         return self._settled(text, best, position)
@@ -130,25 +142,19 @@ class DiversityIndex:
                 columns.append(known + number)
         return verdicts
 
-    def _add(self, entry_id: str, text: str, encoded: str) -> None:
-        self._ids.append(entry_id)
-        self._texts.append(text)
-        self._encoded.append(encoded)
-        self._ascii = self._ascii and text.isascii()
-
     def _settled(self, text: str, best: float, position: int) -> Nearest:
         """What the tokens say, unless the same text is there, of which they need not tell."""
-        told = best < 1 and self._ascii and text.isascii() and best > 0
-        same = None if told else self._same(text)
-        if same is not None:
-            return Nearest(1.0, same)
-        return Nearest(best, self._ids[position] if best > 0 else None)
+        if not (0 < best < 1 and self._ascii and text.isascii()):
+            same = self._same(text)
+            if same is not None:
+                return Nearest(1.0, same)
+        return Nearest(best, self._entries[position][0] if best > 0 else None)
 
     def _same(self, text: str) -> str | None:
         """The first entry that is the same text, in any script, up to case and spacing."""
-        for place in range(self._looked_up, len(self._ids)):
-            self._by_text.setdefault(normalised(self._texts[place]), self._ids[place])
-        self._looked_up = len(self._ids)
+        for entry_id, entry_text in self._entries[self._looked_up :]:
+            self._by_text.setdefault(normalised(entry_text), entry_id)
+        self._looked_up = len(self._entries)
         return self._by_text.get(normalised(text))
 
 

@@ -119,7 +119,8 @@ def test_indices_that_share_their_characters_decide_as_others_do() -> None:
     DiversityIndex([("x", "words of another image")], shared)
     index = DiversityIndex([("a", "what color is the small cat")], shared)
     assert index.nearest("what color is the small dog") == Nearest(pytest.approx(5 / 6), "a")
-    assert "another" in shared
+    assert shared.encode("Another: small-cat?") == shared.encode("another SMALL cat")
+    assert not shared.full
 
 
 def test_a_candidate_is_compared_with_those_accepted_before_it_only() -> None:

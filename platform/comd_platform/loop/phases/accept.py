@@ -136,7 +136,7 @@ def _verdicts(
     characters = Characters()
     verdicts: dict[int, Verdict] = {}
     for image, rows in of_image.items():
-        if len(characters) > Characters.ROOM:
+        if characters.full:
             characters = Characters()
         index = (
             TextOnlyIndex(entries[image])
