@@ -69,7 +69,7 @@ class Thumbnails:
     def _make(self, original: Path, made: Path, size: Size) -> None:
         with _DECODING:
             data, _ = read_bytes(original)
-            inspect_picture(data, original, decode=False)  # its size, before a pixel is decoded
+            inspect_picture(data, original)  # its size, before a pixel is decoded
             try:
                 picture = load_upright(original)
             except Exception as error:  # Pillow raises almost anything on damaged bytes
