@@ -10,7 +10,7 @@ from comd_platform.db.engine import make_engine
 
 def test_up_and_down_on_data(empty_database: URL) -> None:
     engine = make_engine(empty_database)
-    comd_migrations.upgrade(engine, "0011")
+    comd_migrations.upgrade(engine, "0012")
     with engine.begin() as connection:
         connection.execute(
             text(
@@ -18,13 +18,13 @@ def test_up_and_down_on_data(empty_database: URL) -> None:
                 " VALUES (repeat('a', 64), 'aa/a.png', 'a.png', 4, 3, 'PNG', 70)"
             )
         )
-    comd_migrations.upgrade(engine, "0012")
+    comd_migrations.upgrade(engine, "0013")
     with engine.begin() as connection:
         connection.execute(
             text("INSERT INTO file_content VALUES ('/pictures/a.png', '70:1:2:3', repeat('a', 64))")
         )
-    comd_migrations.downgrade(engine, "0011")
-    comd_migrations.upgrade(engine, "0012")
+    comd_migrations.downgrade(engine, "0012")
+    comd_migrations.upgrade(engine, "0013")
     with engine.connect() as connection:
         # What was noted is read again; what it was noted for is untouched.
         assert connection.scalar(text("SELECT count(*) FROM file_content")) == 0

@@ -1,6 +1,6 @@
 """Files that an import has read: while their signature stays, they need not be read again
 
-Revision: 0012, after 0011.
+Revision: 0013, after 0012.
 """
 
 from __future__ import annotations
@@ -8,8 +8,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision: str = "0012"
-down_revision: str | None = "0011"
+revision: str = "0013"
+down_revision: str | None = "0012"
 branch_labels = None
 depends_on = None
 
