@@ -16,6 +16,7 @@ from pathlib import Path
 import crew
 from common import Row, in_turns, main, scaled, timed
 from databases import connected, database, maintain, server
+from growth import Curve
 from PIL import Image
 from sqlalchemy import URL, Engine, text
 
@@ -31,6 +32,7 @@ from comd_platform.settings import Settings
 from comd_platform.tables import Pool
 
 INSTRUCTIONS = 100_000
+GROWING = (10_000, 30_000, 100_000)
 PICTURES = 1_000
 WORKERS = 2
 CONFIG = parse_config(
@@ -77,7 +79,7 @@ COPIED = {
         "student_answer_id": "int8",
         "assessor_id": "int8",
         "position": "text",
-        "attempt": "int4",
+        "attempt": "int8",
         "raw": "text",
         "teacher_score": "float8",
         "student_score": "float8",
@@ -143,6 +145,28 @@ def measure(scale: float, rounds: int) -> list[Row]:
             f" plan to the last commit; {made:,} rows come of it. One reply in 50 cannot be read and"
             f" is asked for again. COPY puts the same rows from memory into the same tables with"
             f" their indexes and checks, in three transactions. Peak memory {held}.",
+        )
+    ]
+
+
+def grow(scale: float) -> list[Curve]:
+    sizes = [scaled(size, scale) for size in GROWING]
+    seconds, peaks = [], []
+    with server() as where, _room() as settings:
+        for count in sizes:
+            with _labelled(where, settings, count) as template:
+                took, peak = assess(where, template, settings, count)
+            seconds.append(took)
+            peaks.append(peak)
+    held = ", ".join(f"{peak.driver:.0f} and {peak.worker:.0f}" for peak in peaks)
+    return [
+        Curve(
+            "Assessment",
+            "Student answer, judgements, scores",
+            "instructions",
+            sizes,
+            seconds,
+            note=f"Peak megabytes of driver and worker, size by size: {held}.",
         )
     ]
 
@@ -231,4 +255,4 @@ def _copy(engine: Engine, rows: dict[str, list[tuple[object, ...]]]) -> None:
 
 
 if __name__ == "__main__":
-    main(measure)
+    main(measure, grow)

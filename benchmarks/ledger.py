@@ -1,4 +1,4 @@
-"""The ledger with one, two and four claimers, beside the same statements on a bare connection.
+"""The ledger with one, two, four and eight claimers, beside the same statements on a bare connection.
 
 Every item is claimed in one transaction and completed in another, one item at a time: what a worker
 does between two batches, without the batch. Claimers are processes, each with items of its own, as
@@ -7,10 +7,12 @@ the broker hands them out.
 
 from __future__ import annotations
 
+import os
 import time
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
 from multiprocessing import get_context
+from statistics import median
 
 import psycopg
 from common import Once, Row, in_turns, main, scaled
@@ -23,7 +25,7 @@ from comd_platform.loop.iterations import next_iteration
 from comd_platform.tables import WorkItem
 
 ITEMS = 300
-CLAIMERS = (1, 2, 4)
+CLAIMERS = (1, 2, 4, 8)
 CLAIM = """
 UPDATE work_item SET state = 'leased', token = gen_random_uuid(), worker_id = %s,
     claims = claims + 1, started_at = clock_timestamp(),
@@ -51,6 +53,8 @@ def measure(scale: float, rounds: int) -> list[Row]:
             for _ in range(max(CLAIMERS))
         ]
 
+        spent: dict[int, float] = {}  # milliseconds of processor an item, in the claimers
+
         def ours(count: int) -> Once:
             def once() -> float:
                 ids = _plan(engine, iteration, items)
@@ -59,13 +63,14 @@ def measure(scale: float, rounds: int) -> list[Row]:
                     for n, claimer in enumerate(claimers[:count])
                 ]
                 spans = [future.result() for future in futures]
-                return max(end for _, end in spans) - min(start for start, _ in spans)
+                spent[count] = 1000 * sum(cpu for _, _, cpu in spans) / items
+                return max(end for _, end, _ in spans) - min(start for start, _, _ in spans)
 
             return once
 
         def bare() -> float:
             ids = _plan(engine, iteration, items)
-            start, end = claimers[0].submit(_bare, ids, worker, libpq_url(url)).result()
+            start, end, _ = claimers[0].submit(_bare, ids, worker, libpq_url(url)).result()
             return end - start
 
         for claimer in claimers:
@@ -86,10 +91,20 @@ def measure(scale: float, rounds: int) -> list[Row]:
             ours=names[count],
             seconds={name: seconds[name] for name in (names[count], beside)},
             note=f"{items:,} items, two transactions each, every commit durable"
-            + ("." if count == 1 else f"; {count} processes share the items."),
+            + ("." if count == 1 else f"; {count} processes share the items.")
+            + _limit(spent[count], items / median(seconds[names[count]])),
         )
         for count, beside in zip(CLAIMERS, [peer] + [names[1]] * (len(CLAIMERS) - 1), strict=True)
     ]
+
+
+def _limit(milliseconds: float, rate: float) -> str:
+    """What the claimers' own processor time leaves of the machine, at the rate that was reached."""
+    return (
+        f" The claimers spend {milliseconds:.1f} ms of processor an item: at this rate"
+        f" {milliseconds * rate / 1000:.1f} of the machine's {os.cpu_count()} cores; the rest is left to"
+        " PostgreSQL and its disk."
+    )
 
 
 def _prepare(engine: Engine) -> tuple[int, int]:
@@ -133,27 +148,28 @@ def _open(url: URL) -> None:
     _engine = make_engine(url)
 
 
-def _work(ids: list[int], worker: int) -> tuple[float, float]:
-    start = time.monotonic()
+def _work(ids: list[int], worker: int) -> tuple[float, float, float]:
+    """When it began and ended, and the seconds of processor in between."""
+    start, cpu = time.monotonic(), time.process_time()
     for item in ids:
         with transaction(_engine) as session:
             held = claim(session, item, worker)
         assert held is not None
         with transaction(_engine) as session:
             complete(session, held)
-    return start, time.monotonic()
+    return start, time.monotonic(), time.process_time() - cpu
 
 
-def _bare(ids: list[int], worker: int, url: str) -> tuple[float, float]:
+def _bare(ids: list[int], worker: int, url: str) -> tuple[float, float, float]:
     with psycopg.connect(url) as connection:
-        start = time.monotonic()
+        start, cpu = time.monotonic(), time.process_time()
         for item in ids:
             row = connection.execute(CLAIM, [worker, item]).fetchone()
             assert row is not None
             connection.commit()
             connection.execute(COMPLETE, [item, row[0]])
             connection.commit()
-        return start, time.monotonic()
+        return start, time.monotonic(), time.process_time() - cpu
 
 
 if __name__ == "__main__":

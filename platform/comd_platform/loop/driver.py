@@ -13,7 +13,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TypeVar
 
-from sqlalchemy import Engine, func, select, update
+from sqlalchemy import Engine, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -206,6 +206,12 @@ class Driver:
             if begun and phase == phases_on_a_pool(context.config, context.number)[0]:
                 pin(session, context.iteration_id, context.pool_id)
             acknowledge(session, context.iteration_id, phase)
+        if begun:
+            # The phase before may have written most of the rows that there are, a minute before
+            # autovacuum looks: with a model of no known answers PostgreSQL would read all of them
+            # for every work item.
+            with transaction(self._engine) as session:
+                session.execute(text("ANALYZE answer, judgement"))
 
     def _work(
         self, context: Context, phase: str, lock: RunLock, beside: Plan | None = None
