@@ -156,10 +156,11 @@ def tokenise(text: str) -> list[Token]:
 
 def _supposes(tokens: list[Token], position: int) -> bool:
     """Say whether "I would have given", "if Assistant 1 got" begins here: no score was given."""
-    texts = [token.text for token in tokens[position : position + 2]]
-    if texts == ["would", "have"]:
-        return True
-    return texts[0] == "if" and len(texts) > 1 and tokens[position + 1].kind is Kind.SLOT
+    said = tokens[position].text
+    if said not in ("would", "if") or position + 1 == len(tokens):
+        return False
+    following = tokens[position + 1]
+    return following.text == "have" if said == "would" else following.kind is Kind.SLOT
 
 
 def _of(match: re.Match[str]) -> list[Token]:
