@@ -15,7 +15,14 @@ from comd_platform.config.training import Hyperparameters
 
 Layout = Literal["dialogue", "caption"]
 
-__all__ = ["Hyperparameters", "Layout", "TrainingSpec", "file_sha256", "training_device"]
+__all__ = [
+    "Hyperparameters",
+    "Layout",
+    "TeacherSpec",
+    "TrainingSpec",
+    "file_sha256",
+    "training_device",
+]
 
 
 _NOT_DECISIVE = {
@@ -38,6 +45,19 @@ class Host(NamedTuple):
 
     name: str
     slots: int
+
+
+class TeacherSpec(BaseModel):
+    """The teacher that a white-box objective runs beside the student."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    model: str = Field(description="Directory or hub id.")
+    revision: str | None = None
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
+        "auto", description="auto: the training's precision."
+    )
+    trust_remote_code: bool = False
 
 
 class TrainingSpec(BaseModel):
@@ -84,12 +104,23 @@ class TrainingSpec(BaseModel):
     )
     hyperparameters: Hyperparameters
     trust_remote_code: bool = False
+    teacher: TeacherSpec | None = Field(None, description="For objectives with teacher: in_step.")
+    teacher_logits: Path | None = Field(
+        None, description="For objectives with teacher: stored (comd_training.stored_logits)."
+    )
 
     @model_validator(mode="after")
     def _can_run(self) -> Self:
         if self.hyperparameters.zero_stage == "auto":
             raise ValueError("zero_stage auto is settled before a training is asked for (settle)")
         self.hyperparameters.split(self.ranks)
+        objective = self.hyperparameters.objective
+        if objective.needs_teacher and self.teacher is None:
+            raise ValueError(f"objective {objective.name} runs the teacher, and none is named")
+        if objective.stored_top_k is not None and self.teacher_logits is None:
+            raise ValueError(
+                f"objective {objective.name} reads stored logits, and no file is named"
+            )
         if self.device == "cpu" and self.hyperparameters.precision == "fp16":
             raise ValueError("fp16 needs a GPU; on a CPU use precision fp32 or bf16")
         return self
@@ -130,6 +161,10 @@ class TrainingSpec(BaseModel):
         told["ranks"] = self.ranks
         told["examples"] = file_sha256(self.examples)
         told["weights"] = _weight_files(Path(self.model))
+        if self.teacher is not None:
+            told["teacher_weights"] = _weight_files(Path(self.teacher.model))
+        if self.teacher_logits is not None:
+            told["teacher_logits"] = file_sha256(self.teacher_logits)
         return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
 

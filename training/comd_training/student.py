@@ -40,14 +40,14 @@ def resolve_model(model: str, revision: str | None) -> Path:
 
 
 @contextmanager
-def _loading(model: str) -> Iterator[None]:
+def loading(model: str, part: str = "student") -> Iterator[None]:
     """transformers' complaints about a directory become ConfigurationError; the system's do not."""
     try:
         yield
     except (OSError, ValueError) as error:
         if getattr(error, "errno", None) is not None:
             raise
-        raise ConfigurationError(f"{model} cannot be loaded as a student: {error}") from error
+        raise ConfigurationError(f"{model} cannot be loaded as a {part}: {error}") from error
 
 
 def chat_template(name: str) -> str:
@@ -64,13 +64,18 @@ def load_processor(spec: TrainingSpec, source: Path) -> Any:
     """The processor (tokenizer and image processor) with the chat template that is trained on."""
     from transformers import AutoProcessor
 
-    with _loading(spec.model):
+    with loading(spec.model):
         processor = AutoProcessor.from_pretrained(source, trust_remote_code=spec.trust_remote_code)
     if not hasattr(processor, "tokenizer"):
         raise ConfigurationError(f"{spec.model} has no processor for text and pictures")
-    if spec.hyperparameters.chat_template is not None:
-        processor.chat_template = chat_template(spec.hyperparameters.chat_template)
+    with_chat_template(processor, spec.hyperparameters.chat_template)
     return processor
+
+
+def with_chat_template(processor: Any, name: str | None) -> None:
+    """Exchange a processor's chat template for the one named; None leaves its own."""
+    if name is not None:
+        processor.chat_template = chat_template(name)
 
 
 def load_student(spec: TrainingSpec, source: Path) -> PreTrainedModel:
@@ -80,7 +85,7 @@ def load_student(spec: TrainingSpec, source: Path) -> PreTrainedModel:
     """
     from transformers import AutoModelForImageTextToText
 
-    with _loading(spec.model):
+    with loading(spec.model):
         model = cast(
             "PreTrainedModel",
             AutoModelForImageTextToText.from_pretrained(

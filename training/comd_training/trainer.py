@@ -16,6 +16,7 @@ from comd_platform.faults import fault_point
 from comd_training.failures import ConfigurationError, NonFiniteLossError
 from comd_training.metrics import Metric
 from comd_training.objectives.base import Batch, Objective
+from comd_training.objectives.token_kd import BRIDGE
 from comd_training.order import SeededOrder
 from comd_training.resume import Standing, libraries
 from comd_training.rows import answers_only
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
         def __init__(self, **trainer: Any) -> None: ...
         def is_world_process_zero(self) -> bool: ...
         def save_model(self, output_dir: str) -> None: ...
+        def _save(self, output_dir: str | None, state_dict: dict[str, Any] | None) -> None: ...
         def train(self, resume_from_checkpoint: str | None = None) -> Any: ...
 
 else:
@@ -130,14 +132,14 @@ class StudentTrainer(Trainer):
         """This micro batch's share of the loss, times the ranks: DeepSpeed averages over them."""
         self.pulse(self.state.global_step, "a micro batch")
         given = dict(inputs)
-        labels = given.pop("labels")
+        labels, teacher = given.pop("labels"), given.pop("teacher", {})
         if "logits_to_keep" in given:
             if getattr(self.objective, "logits_only", False):
                 labels = answers_only(given, labels)
             else:
                 del given["logits_to_keep"]  # hidden states are not cut with the logits
         tokens = torch.as_tensor(num_items_in_batch, device=labels.device)
-        scored = self.objective.loss(model, Batch(given, labels, tokens))
+        scored = self.objective.loss(model, Batch(given, labels, tokens, teacher))
         for name, share in scored.metrics.items():
             self._extra[name] = self._extra.get(name, torch.zeros_like(share)) + share
         return scored.loss * self.accelerator.num_processes
@@ -211,6 +213,14 @@ class StudentTrainer(Trainer):
         self.loss_sum = standing.loss_sum
         self.started -= standing.seconds
         return self.train(resume_from_checkpoint=str(directory))
+
+    def _save(
+        self, output_dir: str | None = None, state_dict: dict[str, Any] | None = None
+    ) -> None:
+        """Without what was added to the student for its training alone (objectives/token_kd.py)."""
+        assert state_dict is not None  # DeepSpeed's, gathered
+        kept = {k: v for k, v in state_dict.items() if BRIDGE not in k.split(".")}
+        super()._save(output_dir, kept)
 
     def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
         """The optimizer came with DeepSpeed's state; the schedule is ours to restore."""

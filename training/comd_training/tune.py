@@ -81,14 +81,17 @@ def tune(spec: TrainingSpec, started: float) -> None:
     with_plain_checkpoints()
 
     from comd_training.student import load_processor, load_student, resolve_model
+    from comd_training.teaching import load_teacher
 
     source = resolve_model(spec.model, spec.revision)
     processor = load_processor(spec, source)
+    # Before the arguments, which make ZeRO-3 cut whatever is loaded after them into shards.
+    teacher = load_teacher(spec) if spec.hyperparameters.objective.needs_teacher else None
     arguments = _arguments(spec)
     join_ranks(spec.device)  # before the model, which ZeRO-3 builds in shards
     model = load_student(spec, source)
     pulse(0, "preparing")
-    trainer = _trainer(spec, arguments, model, processor, pulse, started)
+    trainer = _trainer(spec, arguments, model, processor, teacher, pulse, started)
     found = find_standing(spec)
     if found is None:
         trainer.train()
@@ -145,22 +148,27 @@ def _trainer(
     arguments: Any,
     model: PreTrainedModel,
     processor: Any,
+    teacher: tuple[PreTrainedModel, Any] | None,
     pulse: Pulse,
     started: float,
 ) -> StudentTrainer:
     from comd_training.collate import Dialogues
     from comd_training.metrics import MetricWriter
-    from comd_training.objectives import make_objective
+    from comd_training.objectives import Pair, make_objective
     from comd_training.optimizers import deepspeeds_optimizer
     from comd_training.order import SeededOrder
     from comd_training.reading import read
+    from comd_training.teaching import taught
     from comd_training.trainer import StudentTrainer
 
     asked = spec.hyperparameters
     dialogues, collator, arrange = read(spec, model, processor, lambda: pulse(0, "tokenising"))
+    tokens, taught_collator = taught(spec, model, dialogues, collator, teacher)
     writer = MetricWriter(spec.output / "metrics.jsonl")
     return StudentTrainer(
-        objective=make_objective(asked.objective),
+        objective=make_objective(
+            asked.objective, Pair(model, teacher and teacher[0], tokens, spec.seed)
+        ),
         order=SeededOrder(
             len(dialogues),
             asked.batch_size,
@@ -177,7 +185,7 @@ def _trainer(
         started=started,
         model=model,
         args=arguments,
-        data_collator=collator,
+        data_collator=taught_collator,
         train_dataset=Dialogues(dialogues),
         processing_class=processor,
     )

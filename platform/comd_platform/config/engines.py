@@ -8,7 +8,7 @@ reused exactly when it is equal. What only changes speed or reachability stays o
 from __future__ import annotations
 
 import shlex
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -30,6 +30,11 @@ class _EngineConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    tells_logits: ClassVar[bool] = False
+    """Whether the engine gives its top logits for a given answer, to be stored."""
+    has_weights: ClassVar[bool] = False
+    """Whether `model` names weights that a training can load beside the student's."""
+
     model: str = Field(min_length=1)
 
     def identity(self) -> dict[str, Any]:
@@ -46,6 +51,9 @@ class _EngineConfig(BaseModel):
 
 class HfConfig(_EngineConfig):
     """transformers in process: any image-text-to-text model with a chat template."""
+
+    tells_logits: ClassVar[bool] = True
+    has_weights: ClassVar[bool] = True
 
     engine: Literal["hf"] = "hf"
     model: str = Field(min_length=1, description="Directory or hub id.")
@@ -155,6 +163,8 @@ class VllmConfig(_EngineConfig):
     Python environment, since it pins its own torch.
     """
 
+    has_weights: ClassVar[bool] = True
+
     engine: Literal["vllm"] = "vllm"
     model: str = Field(min_length=1, description="Directory or hub id.")
     command: tuple[str, ...] = Field(
@@ -235,6 +245,8 @@ class ScriptedConfig(_EngineConfig):
     that is an absolute path is a directory with a `scripted.json`, whose options go over these: a
     checkpoint that knows more, say.
     """
+
+    tells_logits: ClassVar[bool] = True
 
     engine: Literal["scripted"] = "scripted"
     model: str = Field("echo", min_length=1)

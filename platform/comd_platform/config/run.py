@@ -227,6 +227,22 @@ class RunConfig(_Section):
             )
         return self
 
+    @model_validator(mode="after")
+    def _objective_has_its_teacher(self) -> Self:
+        objective, engine = self.training.objective, self.teacher.model
+        if objective.needs_teacher and not engine.has_weights:
+            raise ValueError(
+                f"training.objective {objective.name} runs the teacher in the training, and the "
+                f"{engine.engine} engine has no weights to load: give teacher.model engine hf or vllm"
+            )
+        if objective.stored_top_k is not None and not engine.tells_logits:
+            raise ValueError(
+                f"training.objective {objective.name} needs the teacher's logits, which the "
+                f"{engine.engine} engine cannot tell: give teacher.model engine hf, or the objective "
+                "teacher: in_step"
+            )
+        return self
+
     @property
     def decontaminates(self) -> bool:
         """Whether instructions are compared with benchmarks: where there are some, and unless off."""

@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError
 
 from comd_platform.config.load import ConfigError, read_document, refusal, with_overrides
+from comd_platform.config.objectives import PlainObjective, SftConfig
 from comd_platform.config.training import Hyperparameters
 
 
@@ -29,6 +30,7 @@ class FilterConfig(_Section):
 class ProjectorTraining(Hyperparameters):
     """Only the projector learns; the rest of the values are those of the tuning."""
 
+    objective: PlainObjective = Field(SftConfig(), description="Captions have no teacher: sft.")
     learning_rate: PositiveFloat = 2e-3
     train_only: tuple[str, ...] = Field(
         ("multi_modal_projector",),

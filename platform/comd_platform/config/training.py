@@ -17,6 +17,8 @@ from pydantic import (
     model_validator,
 )
 
+from comd_platform.config.objectives import ObjectiveConfig, SftConfig
+
 Stage = Literal[1, 2, 3]
 Offload = Literal["none", "cpu", "nvme"]
 
@@ -60,7 +62,11 @@ class Hyperparameters(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    objective: str = Field("sft", description="A name in comd_training.objectives.")
+    objective: ObjectiveConfig = Field(
+        SftConfig(),
+        description="A name, or a section with a name and options: sft (the paper), or white-box "
+        "distillation: logit_kd, token_kd, joint.",
+    )
     epochs: PositiveInt = Field(1, description="Passes over the tuning pool.")
     max_steps: PositiveInt | None = Field(
         None, description="Optimizer steps; replaces `epochs`, for comparisons at equal steps."

@@ -13,6 +13,7 @@ import json
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
+from comd_platform.config.objectives import SftConfig
 from comd_platform.config.training import Hyperparameters
 from comd_platform.loop.context import Context
 from comd_platform.loop.phases.evaluate import find_benchmark, plan_one
@@ -75,8 +76,9 @@ def plan_evaluation(session: Session, context: Context, pool_name: str, benchmar
 
 
 def hyperparameters(context: Context) -> Hyperparameters:
-    """The run's own, with what the config says of fine-tuning."""
-    changed = context.config.evaluation.fine_tuning.model_dump()
+    """The run's own, with what the config says of fine-tuning; on reference answers, which are no
+    teacher's, so the objective is plain."""
+    changed = context.config.evaluation.fine_tuning.model_dump() | {"objective": SftConfig()}
     return context.config.training.hyperparameters().model_copy(update=changed)
 
 
@@ -126,7 +128,7 @@ def _make(session: Session, context: Context, pool: Pool, key: str) -> TrainingR
         pool_id=pool.id,
         key=key,
         base_model_id=context.student,
-        objective=config.objective,
+        objective=config.objective.name,
         config=config.model_dump(mode="json"),
         seed=content_seed(context.config.seed, 0, "fine-tune"),
     )

@@ -146,7 +146,7 @@ def test_what_cannot_be_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "hosts").write_text("node-a\n")
     hosts = {"hostfile": "hosts"}
     assert "hosts:1" in findings(training=hosts)["training.hostfile"]
-    assert "no objective" in findings(training={"objective": "magic"})["training"]
+    assert "expected tags: 'sft'" in findings(training={"objective": "magic"})["config"]
     assert "neither shipped nor" in findings(training={"chat_template": "v9"})["training"]
 
 

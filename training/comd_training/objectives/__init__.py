@@ -1,25 +1,29 @@
-"""Training objectives by name. A new one is one file here and one line in `OBJECTIVES`."""
+"""Training objectives by name. A new one is one file here and one line in `OBJECTIVES`, and its options
+as a model in `comd_platform.config.objectives`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
-from comd_training.failures import ConfigurationError
-from comd_training.objectives.base import Batch, Objective, ObjectiveLoss
+from comd_platform.config.objectives import ObjectiveConfig
+from comd_training.objectives.base import Batch, Objective, ObjectiveLoss, Pair
+from comd_training.objectives.joint import JointDistillation
+from comd_training.objectives.logit_kd import LogitDistillation
 from comd_training.objectives.sft import SupervisedFineTuning
+from comd_training.objectives.token_kd import TokenDistillation
 
-__all__ = ["OBJECTIVES", "Batch", "Objective", "ObjectiveLoss", "make_objective"]
+__all__ = ["OBJECTIVES", "Batch", "Objective", "ObjectiveLoss", "Pair", "make_objective"]
 
-OBJECTIVES: dict[str, Callable[[], Objective]] = {
+OBJECTIVES: dict[str, Callable[[Any, Pair], Objective]] = {
     "sft": SupervisedFineTuning,
+    "logit_kd": LogitDistillation,
+    "token_kd": TokenDistillation,
+    "joint": JointDistillation,
 }
 
 
-def make_objective(name: str) -> Objective:
-    """The objective of that name. Raises ConfigurationError, listing the names there are."""
-    try:
-        return OBJECTIVES[name]()
-    except KeyError:
-        raise ConfigurationError(
-            f"there is no objective {name!r}; there are: {', '.join(sorted(OBJECTIVES))}"
-        ) from None
+def make_objective(config: ObjectiveConfig, pair: Pair) -> Objective:
+    """The objective that `config` names; it may add to the student what is trained with it."""
+    return OBJECTIVES[config.name](config, pair)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -18,16 +18,19 @@ class Batch:
     labels: (B, T); the token itself where it carries loss, -100 elsewhere; column 0 never does.
     loss_tokens: scalar, tokens that carry loss in the whole effective batch: all accumulation
         steps, all ranks. Dividing sums by it makes a token weigh the same however the batch is cut.
+    teacher: what `teaching.py` adds: the same dialogues as the teacher reads them, with `labels` of
+        its own, or its stored logits. Empty for objectives without a teacher.
     """
 
     inputs: Mapping[str, Tensor]
     labels: Tensor
     loss_tokens: Tensor
+    teacher: Mapping[str, Tensor] = field(default_factory=dict)
 
     @property
     def answers(self) -> Tensor:
-        """(B, T-1) bool: positions whose *next* token carries loss."""
-        return self.labels[:, 1:] != -100
+        """(B, T-1) bool: positions whose *next* token carries loss; N of them."""
+        return answer_positions(self.labels)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +57,38 @@ class Objective(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """What an objective is made with: the student, and the teacher where the objective runs it.
+
+    tokens: how many the tokenizers know. Rows of a language model's head beyond them are padding,
+        which differs between sizes of one family; distributions are compared without it.
+    seed: of what an objective draws itself.
+    """
+
+    student: nn.Module
+    teacher: Any
+    tokens: int
+    seed: int
+
+
+def answer_positions(labels: Tensor) -> Tensor:
+    """(B, T) labels -> (B, T-1) bool: where the *next* token carries loss."""
+    return labels[:, 1:] != -100
+
+
+def at_least_fp32(values: Tensor) -> Tensor:
+    """float16 and bfloat16 raised to float32; float64 as it is."""
+    return values if values.dtype == torch.float64 else values.float()
+
+
 def answer_cross_entropy(logits: Tensor, batch: Batch) -> Tensor:
     """Cross-entropy of the answer tokens (eq. 3), summed, over `loss_tokens`.
 
     logits: (B, T, V), any float type; only the rows that carry loss are raised to fp32, which at
     V = 32,000 is most of the memory that the usual full upcast takes.
     """
-    told = logits[:, :-1][batch.answers].float()  # (N, V)
+    told = at_least_fp32(logits[:, :-1][batch.answers])  # (N, V)
     wanted = batch.labels[:, 1:][batch.answers]  # (N,)
     summed = torch.nn.functional.cross_entropy(told, wanted, reduction="sum")
     return summed / batch.loss_tokens

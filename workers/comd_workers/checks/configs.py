@@ -154,7 +154,9 @@ def _training(what: str, asked: Hyperparameters, processes: int, device: str) ->
                 f"batch_size {asked.batch_size + split.idle} would use them all; the paper's is 16.",
             )
     if find_spec("torch") is None:
-        yield note(f"{what}.objective", "not looked up without torch", "pip install 'comd[train]'")
+        yield note(
+            f"{what}.chat_template", "not looked up without torch", "pip install 'comd[train]'"
+        )
     else:
         yield from _resolved_by_torch(what, asked)
     if device == "cuda" and shutil.which("nvidia-smi") is None:
@@ -162,11 +164,9 @@ def _training(what: str, asked: Hyperparameters, processes: int, device: str) ->
 
 
 def _resolved_by_torch(what: str, asked: Hyperparameters) -> Iterator[Finding]:
-    from comd_training.objectives import make_objective
     from comd_training.student import chat_template
 
     try:
-        make_objective(asked.objective)
         if asked.chat_template is not None:
             chat_template(asked.chat_template)
     except ConfigurationError as refused:

@@ -102,7 +102,7 @@ class Tuning(Handler[Training, Tuned]):
             revision=getattr(engine, "revision", None),
             engine=engine,
             config=job.config.training.model_copy(
-                update=Hyperparameters.model_validate(training.config).model_dump()
+                update=dict(Hyperparameters.model_validate(training.config))
             ),
             beside=training.iteration_id is None,
         )
@@ -123,6 +123,7 @@ class Tuning(Handler[Training, Tuned]):
             engine=inputs.engine,
             config=inputs.config,
             owner=f"training run {inputs.training_run_id}",
+            teacher=job.config.engine("teacher"),
         )
         recorder = Recorder(self._database, job.claim, inputs.training_run_id)
 

@@ -6,7 +6,7 @@ from comd_platform.config.engines import HfConfig, VllmConfig
 from comd_training.failures import ConfigurationError, TrainingFailed, name_failure
 from comd_training.hosts import read_hostfile
 from comd_training.memory.settle import settle
-from comd_training.spec import TrainingSpec, training_device
+from comd_training.spec import TeacherSpec, TrainingSpec, training_device
 from comd_training.supervise import run_training
 from comd_workers.tuning.order import Listener, Order, Result
 
@@ -67,4 +67,19 @@ def training_spec(order: Order) -> TrainingSpec:
             nodes=max(1, len(hosts)),
         ),
         trust_remote_code=order.engine.trust_remote_code,
+        teacher=_teacher(order),
+        teacher_logits=order.teacher_logits,
+    )
+
+
+def _teacher(order: Order) -> TeacherSpec | None:
+    """The teacher's weights, where the objective runs it in the step."""
+    if not order.config.objective.needs_teacher:
+        return None
+    assert isinstance(order.teacher, HfConfig | VllmConfig)  # the run config sees to it
+    return TeacherSpec(
+        model=order.teacher.model,
+        revision=order.teacher.revision,
+        dtype=order.teacher.dtype,
+        trust_remote_code=order.teacher.trust_remote_code,
     )

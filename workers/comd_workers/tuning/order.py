@@ -15,7 +15,8 @@ from comd_training.metrics import Metric
 @dataclass(frozen=True, slots=True)
 class Order:
     """`examples` is the Parquet file, `base` the weights to start from, `output` the tuner's own;
-    `owner` is the training run on whose behalf it is."""
+    `owner` is the training run on whose behalf it is. `teacher` says how the teacher is reached, for
+    objectives that run it; `teacher_logits` is the file of what it had stored, for those that read."""
 
     examples: Path
     image_root: Path
@@ -26,6 +27,8 @@ class Order:
     engine: EngineConfig
     config: TrainingConfig
     owner: str
+    teacher: EngineConfig | None = None
+    teacher_logits: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -129,12 +129,14 @@ def _plan_training(session: Session, context: Context) -> TrainingRun:
         "hyperparameters": hyperparameters,
         "seed": seed,
     }
+    if context.config.training.objective.has_teacher:
+        told["teacher"] = session.get_one(Model, context.teacher_model_id).fingerprint
     digest.update(json.dumps(told, sort_keys=True).encode())
     training = TrainingRun(
         iteration_id=context.iteration_id,
         key=digest.hexdigest(),
         base_model_id=base_id,
-        objective=context.config.training.objective,
+        objective=context.config.training.objective.name,
         config=hyperparameters,
         seed=seed,
     )
