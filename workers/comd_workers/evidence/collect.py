@@ -124,6 +124,7 @@ def _iterations(
             "dialogues": training.dialogues if training else 0,
             "steps": training.steps if training else 0,
             "loss": _short(training.last_loss if training else None),
+            "seconds": _short(training.seconds if training else None),
         }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
@@ -23,14 +23,14 @@ def page(results: Results, method: str, words: str) -> str:
         "\n\n".join(
             (
                 method.strip(),
-                _made(results),
+                made(results),
                 words.strip(),
                 "## What holds, and what does not\n\n" + _claims(results),
                 f"![Accuracy by iteration]({FIGURE})\n\n*Mean and standard deviation over seeds.*",
-                "## After the last iteration\n\n" + _arms(results),
+                "## After the last iteration\n\n" + spreads(results, results.titles),
                 *(
                     f"## Paired differences to *{results.titles[name]}*\n\n"
-                    + _differences(results, name)
+                    + differences(results, name, results.titles)
                     for name in _AGAINST
                     if name in results.titles
                 ),
@@ -43,12 +43,13 @@ def page(results: Results, method: str, words: str) -> str:
     )
 
 
-def _made(results: Results) -> str:
-    made = results.document["made"]
+def made(results: Results) -> str:
+    """Seeds, split, date, machine and versions; and which arms ended early."""
+    when = results.document["made"]
     seeds = ", ".join(map(str, results.seeds))
     said = (
-        f"Seeds {seeds}; split `{results.document['split']}`; {made['date']}; "
-        f"{made['machine']}; {made['versions']}."
+        f"Seeds {seeds}; split `{results.document['split']}`; {when['date']}; "
+        f"{when['machine']}; {when['versions']}."
     )
     ended = results.document["ended_early"]
     for run, why in ended.items():
@@ -74,7 +75,8 @@ def _claims(results: Results) -> str:
     )
 
 
-def _arms(results: Results) -> str:
+def spreads(results: Results, arms: Mapping[str, str]) -> str:
+    """Scores of arms (name to title) after the last iteration, under teacher and untuned student."""
     rows: list[Sequence[str]] = [
         (
             title,
@@ -84,17 +86,18 @@ def _arms(results: Results) -> str:
     ]
     rows += [
         (title, *(_spread(results.spread(arm, measure)) for measure in MEASURES))
-        for arm, title in results.titles.items()
+        for arm, title in arms.items()
     ]
     return table(("arm", *(measure.title for measure in MEASURES)), rows)
 
 
-def _differences(results: Results, baseline: str) -> str:
+def differences(results: Results, baseline: str, arms: Mapping[str, str]) -> str:
+    """Of arms (name to title) to a baseline, paired by seed."""
     return table(
         ("arm", *(measure.title for measure in MEASURES)),
         [
             (title, *(_cell(results.difference(arm, baseline, m)) for m in MEASURES))
-            for arm, title in results.titles.items()
+            for arm, title in arms.items()
             if arm != baseline
         ],
     )

@@ -39,12 +39,15 @@ class Evidence:
         seeds: Sequence[int],
         arms: Sequence[Arm],
         changes: Sequence[str] = (),
+        base: Arm = BASE,
     ) -> None:
-        """`changes` go over every arm's config (a rehearsal with fewer steps, say)."""
+        """`changes` go over every arm's config (a rehearsal with fewer steps, say); the other arms
+        are branches of `base`'s first iteration."""
         self.split: Split = split
         self.seeds = tuple(seeds)
         self.arms = tuple(arms)
         self._changes = tuple(changes)
+        self._base = base
         self._engine = engine
         self._settings = settings
 
@@ -82,7 +85,7 @@ class Evidence:
 
     def play(self, watch: Callable[[str], Watcher], stop: threading.Event) -> dict[str, str]:
         """First iterations, then all arms seed by seed; returns which arms ended early, and why."""
-        bases = {seed: self.run_name(seed, BASE) for seed in self.seeds}
+        bases = {seed: self.run_name(seed, self._base) for seed in self.seeds}
         names = (self.benchmark(BALANCED), self.benchmark(NATURAL))
         with transaction(self._engine) as session:
             for seed, name in bases.items():
@@ -95,7 +98,7 @@ class Evidence:
                 for seed, name in bases.items():
                     base = find_run(session, name)
                     for arm in self.arms:
-                        if arm is not BASE:
+                        if arm is not self._base:
                             branch_run(
                                 session,
                                 base,
