@@ -32,10 +32,12 @@ END = "<!-- measured: to here -->"
 SEED_POOL = ("method.selection=none",)
 """Every iteration tunes on the seed pool again: all arms of a seed learn from the same answers."""
 _LOOP = "method.selection=competitive"
+_SOFT = "{name: logit_kd, temperature: 4}"
 SFT = Arm("sft", "sft (the paper)")
 SAME_LABELS = (
     SFT,
     Arm("logit_kd", "logit_kd", ("training.objective=logit_kd",)),
+    Arm("logit_kd-t4", "logit_kd, temperature 4", (f"training.objective={_SOFT}",)),
     Arm("token_kd", "token_kd", ("training.objective=token_kd",)),
     Arm("joint", "joint", ("training.objective=joint",)),
 )
