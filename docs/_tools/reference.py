@@ -137,10 +137,12 @@ def _section(
         return
     yield f"## {name}\n\n{_doc(section)}\n\n{_fields(section)}"
     for key, field in section.model_fields.items():
-        for inner in _models(field.annotation):
+        kinds = _models(field.annotation)
+        for inner in kinds:
             if inner not in done:
                 done.add(inner)
-                yield from _section(f"{name}.{key}", inner, done, apart)
+                kind = f": {inner.model_fields['name'].default}" if len(kinds) > 1 else ""
+                yield from _section(f"{name}.{key}{kind}", inner, done, apart)
 
 
 def _fields(model: type[BaseModel]) -> str:
@@ -164,7 +166,10 @@ def _type(annotation: Any) -> str:
     origin, parts = get_origin(annotation), get_args(annotation)
     if _models(annotation):
         kinds = _models(annotation)
-        return "section" if len(kinds) == 1 else "[engine](#model-the-engines)"
+        if len(kinds) == 1:
+            return "section"
+        by_engine = "engine" in kinds[0].model_fields
+        return "[engine](#model-the-engines)" if by_engine else "name or section"
     if origin is Literal:
         return ", ".join(f"`{part}`" for part in parts)
     if origin is Union or str(origin) == "<class 'types.UnionType'>":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import importlib.resources
 from collections.abc import Callable
 from pathlib import Path
@@ -65,6 +66,30 @@ def tiny_processor(vicuna: str) -> Any:
 @pytest.fixture(scope="session")
 def tiny_model(tiny_processor: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A directory with a random LlavaForConditionalGeneration (some 30 K parameters, fp32)."""
+    return save_llava(tiny_processor, tmp_path_factory.mktemp("tiny-llava"))
+
+
+@pytest.fixture(scope="session")
+def tiny_teacher(tiny_processor: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Wider, with pictures of 12x12 in nine tokens where the student's are 8x8 in four, and sharper:
+    the same words."""
+    processor = copy.deepcopy(tiny_processor)
+    processor.image_processor.size = {"shortest_edge": 12}
+    processor.image_processor.crop_size = {"height": 12, "width": 12}
+    folder = tmp_path_factory.mktemp("tiny-teacher")
+    return save_llava(processor, folder, width=48, side=12, seed=5, spread=0.3)
+
+
+def save_llava(
+    tiny_processor: Any,
+    directory: Path,
+    *,
+    width: int = 32,
+    side: int = SIZE,
+    seed: int = 0,
+    spread: float = 0.02,
+) -> Path:
+    """Save random weights; `side` of its pictures in pixels, `spread` the initial weights' deviation."""
     import torch
     from transformers import (
         CLIPVisionConfig,
@@ -73,20 +98,21 @@ def tiny_model(tiny_processor: Any, tmp_path_factory: pytest.TempPathFactory) ->
         LlavaForConditionalGeneration,
     )
 
-    torch.manual_seed(0)
+    torch.manual_seed(seed)
     torch.set_num_threads(1)
     vision = CLIPVisionConfig(
         hidden_size=16,
         intermediate_size=32,
         num_hidden_layers=1,
         num_attention_heads=2,
-        image_size=SIZE,
+        image_size=side,
         patch_size=PATCH,
     )
     text = LlamaConfig(
         vocab_size=len(tiny_processor.tokenizer),
-        hidden_size=32,
-        intermediate_size=64,
+        hidden_size=width,
+        intermediate_size=2 * width,
+        initializer_range=spread,
         num_hidden_layers=2,
         num_attention_heads=2,
         num_key_value_heads=2,
@@ -102,7 +128,6 @@ def tiny_model(tiny_processor: Any, tmp_path_factory: pytest.TempPathFactory) ->
         vision_feature_layer=-1,
         pad_token_id=0,
     )
-    directory = tmp_path_factory.mktemp("tiny-llava")
     LlavaForConditionalGeneration(config).save_pretrained(directory)
     tiny_processor.save_pretrained(directory)
     return directory
@@ -146,6 +171,8 @@ def spec_of(
         name: str = "run",
         dialogues: list[Dialogue] | None = None,
         processes: int = 1,
+        teacher: Path | None = None,
+        teacher_logits: Path | None = None,
         **hyperparameters: Any,
     ) -> TrainingSpec:
         output = tmp_path / name
@@ -161,6 +188,8 @@ def spec_of(
                 "threads": 1,
                 "processes": processes,
                 "hyperparameters": quick | hyperparameters,
+                "teacher": {"model": str(teacher)} if teacher else None,
+                "teacher_logits": teacher_logits,
             }
         )
 

@@ -61,12 +61,12 @@ class TopLogits:
         """What `to_bytes` made. Raises ValueError for anything else."""
         try:
             magic, tokens, k = _HEADER.unpack_from(data)
-            planes = zlib.decompress(data[_HEADER.size :]) if magic == _MAGIC else b""
+            planes = zlib.decompress(data[_HEADER.size :])
         except (struct.error, zlib.error) as error:
             raise ValueError(f"these are no stored logits: {error}") from error
         sizes = [4 * tokens, 4 * tokens * k, 2 * tokens * (k + 1)]
-        if len(planes) != sum(sizes):
-            raise ValueError("these are no stored logits: their length is another")
+        if magic != _MAGIC or len(planes) != sum(sizes):
+            raise ValueError("these are no stored logits: their mark or length is another")
         ends = np.cumsum([0, *sizes])
         chosen, ids, logprobs = (
             _bytes(planes[a:b], w) for (a, b), w in zip(pairwise(ends), (4, 4, 2), strict=True)
