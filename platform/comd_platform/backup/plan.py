@@ -71,6 +71,7 @@ _IMAGES = f"""(SELECT image_id FROM instruction JOIN kept_instruction USING (id)
 
 CONDITIONS: dict[str, str] = {
     "answer": "id IN (SELECT id FROM kept_answer)",
+    "answer_logits": "answer_id IN (SELECT id FROM kept_answer)",
     "assessment": _ITERATION,
     "assessment_cell": _ITERATION,
     "augmentation": _POOL,

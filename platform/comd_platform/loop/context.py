@@ -11,7 +11,7 @@ from comd_platform.config.load import parse_config
 from comd_platform.config.run import RunConfig
 from comd_platform.method.seeds import content_seed
 from comd_platform.review.honouring import set_aside
-from comd_platform.tables import Answer, Contamination, Failure, Instruction, Iteration
+from comd_platform.tables import Answer, AnswerLogits, Contamination, Failure, Instruction, Iteration
 
 POOL_CLOSURE = table("pool_closure", column("pool_id"), column("ancestor_id"), column("depth"))
 
@@ -75,6 +75,16 @@ def answered(model_id: int) -> Exists:
     up hashing the latter and scans it again for every row.
     """
     return exists().where(Answer.instruction_id == Instruction.id, Answer.model_id == model_id)
+
+
+def has_logits(model_id: int, top_k: int) -> Exists:
+    """That a model's answer to the instruction at hand stands with at least `top_k` of its logits."""
+    return exists().where(
+        Answer.instruction_id == Instruction.id,
+        Answer.model_id == model_id,
+        AnswerLogits.answer_id == Answer.id,
+        AnswerLogits.top_k >= top_k,
+    )
 
 
 def quarantined(context: Context, phase: str) -> Exists:

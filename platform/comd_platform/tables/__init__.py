@@ -19,7 +19,7 @@ from comd_platform.tables.evaluation import (
     EvaluationScore,
 )
 from comd_platform.tables.ledger import ROLES, Failure, Worker, WorkItem
-from comd_platform.tables.models import Answer, Model, Prompt
+from comd_platform.tables.models import Answer, AnswerLogits, Model, Prompt
 from comd_platform.tables.review import HonouredReview, Review, Revision
 from comd_platform.tables.runs import PHASES, Iteration, IterationPhase, Run
 from comd_platform.tables.spending import Usage
@@ -29,6 +29,7 @@ __all__ = [
     "PHASES",
     "ROLES",
     "Answer",
+    "AnswerLogits",
     "Assessment",
     "AssessmentCell",
     "Augmentation",

@@ -66,3 +66,26 @@ class Answer(Spent, Base):
     finish_reason: Mapped[str]
     mean_logprob: Mapped[float | None] = mapped_column(Double)
     created_at: Mapped[CreatedAt]
+
+
+class AnswerLogits(Base):
+    """What the teacher expected at each token of an answer: its `top_k` likeliest tokens, and all others
+    together. Written in the label phase, with the answer, where an objective reads them.
+
+    `vocabulary`: digest of the tokens that the ids are of; `tokens`: of the answer, its stop token
+    included; `data`: comd_training.top_logits, deflated.
+    """
+
+    __tablename__ = "answer_logits"
+    __table_args__ = (
+        CheckConstraint("top_k >= 1", name="top_k_positive"),
+        CheckConstraint("tokens >= 1", name="tokens_positive"),
+        CheckConstraint("vocabulary ~ '^[0-9a-f]{64}$'", name="vocabulary_hex"),
+    )
+
+    answer_id: Mapped[int] = mapped_column(ForeignKey("answer.id"), primary_key=True)
+    top_k: Mapped[int]
+    vocabulary: Mapped[str]
+    tokens: Mapped[int]
+    data: Mapped[bytes]
+    created_at: Mapped[CreatedAt]

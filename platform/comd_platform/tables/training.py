@@ -76,7 +76,7 @@ class TrainingExample(Base):
 
 class TrainingMetric(Base):
     """One logged optimizer step; `tokens` of its batch, without padding; `seconds` since the
-    training process started."""
+    training process started; `extra`: what the loss is made of, by the objective's own names."""
 
     __tablename__ = "training_metric"
 
@@ -87,6 +87,7 @@ class TrainingMetric(Base):
     grad_norm: Mapped[float | None] = mapped_column(Double)
     tokens: Mapped[int]
     seconds: Mapped[float] = mapped_column(Double)
+    extra: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
 
 
 class Checkpoint(Base):

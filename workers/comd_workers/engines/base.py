@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal, Protocol, Self
 
 from comd_platform.errors import ComdError
+from comd_training.top_logits import TopLogits
 
 FinishReason = Literal["stop", "length", "content_filter", "error"]
 ImagePosition = Literal["before", "after"]
@@ -98,10 +99,30 @@ class Score:
     error: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class LogitsRequest:
+    """A request together with the answer whose every token's distribution is asked."""
+
+    request: Request
+    answer: str
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerLogits:
+    """`logits`: at every token of the answer and at the stop token after it, as the chat template sets
+    them; None when `error` is set. `vocabulary`: digest of the tokens that its ids are of."""
+
+    key: str
+    logits: TopLogits | None
+    vocabulary: str = ""
+    error: str | None = None
+
+
 class Engine(Protocol):
     """One loaded model. Not thread-safe; one engine belongs to one worker process."""
 
     can_score: bool
+    can_tell_logits: bool
 
     def generate(self, requests: Sequence[Request], sampling: Sampling) -> Iterator[Completion]:
         """Yield exactly one completion per request, in any order, as they finish.
@@ -112,6 +133,11 @@ class Engine(Protocol):
 
     def score(self, requests: Sequence[ScoreRequest]) -> Iterator[Score]:
         """Yield exactly one `Score` per request. Raises EngineError where `can_score` is false."""
+        ...
+
+    def logits(self, requests: Sequence[LogitsRequest], top_k: int) -> Iterator[AnswerLogits]:
+        """Yield exactly one `AnswerLogits` per request, of the `top_k` likeliest tokens (all of them
+        where there are fewer). Raises EngineError where `can_tell_logits` is false."""
         ...
 
     def close(self) -> None:

@@ -15,11 +15,16 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from comd_platform.config.engines import ScriptedConfig
+from comd_training.top_logits import TopLogits
 from comd_workers.engines.base import (
+    AnswerLogits,
     Completion,
     ContinuationScore,
     EngineError,
+    LogitsRequest,
     Request,
     Sampling,
     Score,
@@ -30,6 +35,7 @@ from comd_workers.engines.scripts.script import chance, tag
 from comd_workers.engines.shared import BaseEngine, cut_at_stop, failed
 
 WEIGHTS_FILE = "scripted.json"
+MADE_UP_TOKENS = 1000
 
 
 def open_engine(config: ScriptedConfig) -> ScriptedEngine:
@@ -51,6 +57,7 @@ class ScriptedEngine(BaseEngine):
     """Deterministic: (script, options, text, image name, seed) decide the reply."""
 
     can_score: bool = True
+    can_tell_logits: bool = True
 
     def __init__(self, config: ScriptedConfig) -> None:
         name = config.script or config.model
@@ -78,6 +85,14 @@ class ScriptedEngine(BaseEngine):
             texts = () if error else item.continuations
             scores = tuple(self._weigh(item.request, text) for text in texts)
             yield Score(key=item.request.key, continuations=scores, error=error)
+
+    def _logits(self, requests: Sequence[LogitsRequest], top_k: int) -> Iterator[AnswerLogits]:
+        """Made from the answer's words: of the right shape, and mean nothing else."""
+        for item in requests:
+            self._meet_fate(item.request)
+            error = self._failure(item.request)
+            told = None if error else _made_up(item.answer, min(top_k, MADE_UP_TOKENS))
+            yield AnswerLogits(item.request.key, told, "0" * 64, error)
 
     def _reply(self, request: Request, sampling: Sampling) -> Completion:
         self._meet_fate(request)
@@ -131,6 +146,16 @@ class ScriptedEngine(BaseEngine):
         words = len(continuation.split())
         likelihood = 1.0 - chance("score", request.text, _image_name(request), continuation)
         return ContinuationScore(logprob=words * math.log(likelihood), tokens=words)
+
+
+def _made_up(answer: str, top_k: int) -> TopLogits:
+    """A token a word, and one for the stop; nine tenths of the probability on each."""
+    words = [int(chance("token", word) * MADE_UP_TOKENS) for word in (*answer.split(), "</s>")]
+    chosen = np.array(words, np.int32)
+    ids = (chosen[:, None] + np.arange(top_k, dtype=np.int32)) % MADE_UP_TOKENS
+    logprobs = np.full((len(words), top_k + 1), math.log(0.1 / top_k), np.float16)
+    logprobs[:, 0] = math.log(0.9)
+    return TopLogits(chosen, ids.astype(np.int32), logprobs)
 
 
 def _image_name(request: Request) -> str:

@@ -8,8 +8,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Self
 
 from comd_workers.engines.base import (
+    AnswerLogits,
     Completion,
     EngineError,
+    LogitsRequest,
     Request,
     Sampling,
     Score,
@@ -21,6 +23,7 @@ class BaseEngine(ABC):
     """Checks at the border of the contract; an engine fills in `_generate` and what else it can."""
 
     can_score: bool = False
+    can_tell_logits: bool = False
     _closed = False
 
     def generate(self, requests: Sequence[Request], sampling: Sampling) -> Iterator[Completion]:
@@ -37,6 +40,19 @@ class BaseEngine(ABC):
         self._check_open()
         check_keys(item.request.key for item in requests)
         return self._score(requests)
+
+    def logits(self, requests: Sequence[LogitsRequest], top_k: int) -> Iterator[AnswerLogits]:
+        """Raises at once on an engine that cannot tell them, is closed, or gets a key twice."""
+        if not self.can_tell_logits:
+            raise EngineError(
+                f"{type(self).__name__} cannot tell the logits of given answers; the hf engine can, and "
+                "an objective with teacher: in_step needs none stored"
+            )
+        self._check_open()
+        check_keys(item.request.key for item in requests)
+        if top_k < 1:
+            raise ValueError(f"top_k must be >= 1, not {top_k}")
+        return self._logits(requests, top_k)
 
     def close(self) -> None:
         if not self._closed:
@@ -58,6 +74,9 @@ class BaseEngine(ABC):
         """`generate` on a checked, possibly empty list."""
 
     def _score(self, requests: Sequence[ScoreRequest]) -> Iterator[Score]:
+        raise NotImplementedError
+
+    def _logits(self, requests: Sequence[LogitsRequest], top_k: int) -> Iterator[AnswerLogits]:
         raise NotImplementedError
 
     def _close(self) -> None:  # noqa: B027 - not every engine holds something

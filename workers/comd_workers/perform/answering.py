@@ -73,7 +73,7 @@ class Answering(Handler[list[Asked], list[Completion]]):
         return list(ask(job, engines, requests))
 
     def write(self, session: Session, job: Job, outputs: list[Completion]) -> None:
-        said = [completion for completion in outputs if self._usable(job, completion)]
+        said = [completion for completion in outputs if self.usable(job, completion)]
         if said:
             session.execute(
                 insert(Answer).on_conflict_do_nothing(
@@ -94,10 +94,11 @@ class Answering(Handler[list[Asked], list[Completion]]):
             session,
             job,
             done=[int(completion.key) for completion in said],
-            failed=[self._failed(each) for each in outputs if not self._usable(job, each)],
+            failed=[self._failed(each) for each in outputs if not self.usable(job, each)],
         )
 
-    def _usable(self, job: Job, completion: Completion) -> bool:
+    def usable(self, job: Job, completion: Completion) -> bool:
+        """Whether it becomes an answer."""
         if completion.finish_reason not in {"stop", "length"}:
             return False
         return bool(completion.text.strip()) or job.claim.phase != "label"

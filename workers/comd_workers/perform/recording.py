@@ -87,6 +87,7 @@ class Recorder:
             "grad_norm": metric.grad_norm,
             "tokens": metric.tokens,
             "seconds": metric.seconds,
+            "extra": metric.extra,
         }
 
 

@@ -21,7 +21,6 @@ from comd_training.failures import TrainingFailed
 from comd_workers.drain import Drain, PutBack
 from comd_workers.engines.base import EngineError
 from comd_workers.engines.cache import EngineCache
-from comd_workers.perform.answering import Answering
 from comd_workers.perform.asking import record_usage
 from comd_workers.perform.augmenting import Augmenting
 from comd_workers.perform.evaluating import Evaluating
@@ -29,6 +28,7 @@ from comd_workers.perform.handler import Handler
 from comd_workers.perform.heartbeat import Heartbeat
 from comd_workers.perform.job import Job, load_job, storable
 from comd_workers.perform.judging import Judging
+from comd_workers.perform.labelling import Labelling
 from comd_workers.perform.reviewing import Reviewing
 from comd_workers.perform.tuning import Tuning, record_end
 from comd_workers.perform.weighing import StudentAnswering
@@ -46,7 +46,7 @@ def handlers(
 ) -> dict[str, Handler[Any, Any]]:
     """One handler a phase; another phase is a file beside these and a line here."""
     return {
-        "label": Answering(),
+        "label": Labelling(),
         "answer": StudentAnswering(),
         "judge": Judging(),
         "augment": Augmenting(),

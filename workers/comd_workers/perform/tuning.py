@@ -22,6 +22,7 @@ from comd_platform.errors import ComdError
 from comd_platform.models import checkpoint_model
 from comd_platform.tables import (
     Answer,
+    AnswerLogits,
     Checkpoint,
     Image,
     Instruction,
@@ -32,6 +33,7 @@ from comd_platform.tables import (
 )
 from comd_training.examples import Dialogue, Turn, write_examples
 from comd_training.failures import TrainingFailed, is_disk_full, name_failure
+from comd_training.stored_logits import write_stored_logits
 from comd_workers.drain import Drain
 from comd_workers.engines.cache import EngineCache
 from comd_workers.perform.handler import Handler
@@ -39,6 +41,8 @@ from comd_workers.perform.heartbeat import Heartbeat
 from comd_workers.perform.job import Job
 from comd_workers.perform.recording import Recorder
 from comd_workers.tuning import TUNERS, Listener, Order
+
+LOGITS = "teacher_logits.arrow"
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +115,9 @@ class Tuning(Handler[Training, Tuned]):
         engines.close()  # the card is the training's now
         output = job.settings.artifact_root / "training" / inputs.key
         examples = output / "examples.parquet"
+        logits = output / LOGITS if inputs.config.objective.stored_top_k is not None else None
         with room_on_disk():
-            digest = self._patience.outlast(lambda: self._begin(inputs, examples))
+            digest = self._patience.outlast(lambda: self._begin(inputs, examples, logits))
         order = Order(
             examples=examples,
             image_root=job.settings.image_root,
@@ -124,6 +129,7 @@ class Tuning(Handler[Training, Tuned]):
             config=inputs.config,
             owner=f"training run {inputs.training_run_id}",
             teacher=job.config.engine("teacher"),
+            teacher_logits=logits,
         )
         recorder = Recorder(self._database, job.claim, inputs.training_run_id)
 
@@ -141,13 +147,15 @@ class Tuning(Handler[Training, Tuned]):
             inputs, examples, digest, result.checkpoint, result.steps, result.weights_sha256
         )
 
-    def _begin(self, inputs: Training, examples: Path) -> str:
+    def _begin(self, inputs: Training, examples: Path, logits: Path | None) -> str:
         with transaction(self._database) as session:
             session.execute(
                 update(TrainingRun)
                 .where(TrainingRun.id == inputs.training_run_id)
                 .values(state="running", error=None, failure_kind=None)
             )
+            if logits is not None:
+                _write_logits(session, inputs, logits)
             return write_examples(examples, _dialogues(session, inputs.training_run_id))
 
     def write(self, session: Session, job: Job, outputs: Tuned) -> None:
@@ -223,6 +231,43 @@ def room_on_disk() -> Iterator[None]:
         if not is_disk_full(error):
             raise
         raise TrainingFailed(name_failure(error)) from error
+
+
+def _write_logits(session: Session, inputs: Training, path: Path) -> None:
+    """The stored logits of all answers to be learned, in the order of the examples.
+
+    Raises TuningFailed where they are of several vocabularies.
+    """
+    joined = (
+        select(AnswerLogits.vocabulary, Model.uri)
+        .join(TrainingExample, TrainingExample.answer_id == AnswerLogits.answer_id)
+        .join(Answer, Answer.id == AnswerLogits.answer_id)
+        .join(Model, Model.id == Answer.model_id)
+        .where(TrainingExample.training_run_id == inputs.training_run_id)
+        .distinct()
+    )
+    found = session.execute(joined).all()
+    if len(found) != 1:
+        raise TuningFailed(
+            f"the stored logits are of {len(found)} vocabularies: "
+            + ", ".join(f"{row.uri} ({row.vocabulary[:12]})" for row in found),
+            hint="The teacher's tokenizer was changed between two labellings; delete the older rows of "
+            "answer_logits, and they are computed again.",
+        )
+    rows = session.execute(
+        select(Instruction.key, AnswerLogits.data)
+        .join(TrainingExample, TrainingExample.instruction_id == Instruction.id)
+        .join(AnswerLogits, AnswerLogits.answer_id == TrainingExample.answer_id)
+        .where(TrainingExample.training_run_id == inputs.training_run_id)
+        .order_by(TrainingExample.dialogue, TrainingExample.turn)
+        .execution_options(yield_per=500)
+    )
+    write_stored_logits(
+        path,
+        ((row.key, row.data) for row in rows),
+        vocabulary=found[0].vocabulary,
+        teacher=found[0].uri,
+    )
 
 
 def _dialogues(session: Session, training_run_id: int) -> Iterator[Dialogue]:

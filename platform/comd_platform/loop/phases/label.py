@@ -7,14 +7,21 @@ from sqlalchemy.orm import Session
 
 from comd_platform.db.arrays import among
 from comd_platform.ledger import plan_items
-from comd_platform.loop.context import Context, answered, cache_pool_ids, quarantined
+from comd_platform.loop.context import Context, answered, cache_pool_ids, has_logits, quarantined
 from comd_platform.loop.tuning_set import tuning_set
 from comd_platform.tables import Instruction
 
 
 def plan(session: Session, context: Context) -> int:
-    """Work items for what the teacher has not answered yet, in any run; returns how many records."""
-    wanted = among(Instruction.id, tuning_set(session, context))
+    """Work items for what the teacher has not answered yet, in any run, or answered without the logits
+    that the objective reads; returns how many records."""
+    teacher = context.teacher_model_id
+    tuned = among(Instruction.id, tuning_set(session, context))
+    wanted = tuned
+    lacking = ~answered(teacher)
+    top_k = context.config.training.objective.stored_top_k
+    if top_k is not None:
+        lacking |= tuned & ~has_logits(teacher, top_k)
     if context.config.method.measure.needs == "judgements":
         # Another teacher than the parent iteration's has the whole cache pool to answer.
         wanted |= Instruction.id.in_(cache_pool_ids(context.pool_id))
@@ -22,7 +29,7 @@ def plan(session: Session, context: Context) -> int:
         select(Instruction.id)
         .where(
             wanted,
-            ~answered(context.teacher_model_id),
+            lacking,
             ~quarantined(context, "label"),
         )
         .order_by(Instruction.key)

@@ -8,12 +8,12 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from sqlalchemy import func, insert, literal, select
+from sqlalchemy import func, insert, literal, select, true
 from sqlalchemy.orm import Session
 
 from comd_platform.db.arrays import among
 from comd_platform.db.copy import copy_rows
-from comd_platform.loop.context import Context
+from comd_platform.loop.context import Context, has_logits
 from comd_platform.loop.tuning_set import tuning_set
 from comd_platform.method.dialogues import SingleTurn, merge_turns
 from comd_platform.models import checkpoint_model, role_model
@@ -157,6 +157,9 @@ def _examples(
 ) -> Iterator[_Example]:
     """The single turns of one image merged into dialogues; text-only ones stand alone."""
     reasons = tuning_set(session, context)
+    top_k = context.config.training.objective.stored_top_k
+    # An answer whose logits could not be had is not learned from; phase label says so by name.
+    learnable = true() if top_k is None else has_logits(context.teacher_model_id, top_k)
     rows = session.execute(
         select(
             Instruction.id,
@@ -171,7 +174,7 @@ def _examples(
             (Answer.instruction_id == Instruction.id)
             & (Answer.model_id == context.teacher_model_id),
         )
-        .where(among(Instruction.id, reasons))
+        .where(among(Instruction.id, reasons), learnable)
         .order_by(Instruction.key)
     ).all()
     by_image: dict[int | str, list[SingleTurn]] = defaultdict(list)

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import inspect
+import math
 import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import torch
 import transformers
 
 from comd_platform.config.engines import HfConfig
+from comd_training.top_logits import TopLogits
+from comd_training.vocabulary import Vocabulary
 from comd_workers.engines.base import (
+    AnswerLogits,
     Completion,
     ContinuationScore,
+    LogitsRequest,
     Request,
     Sampling,
     Score,
@@ -34,14 +40,15 @@ class HfEngine(BaseEngine):
     """Greedy, or sampled with a generator a row (hf.decoding says how equal a rerun is)."""
 
     can_score: bool = True
+    can_tell_logits: bool = True
 
     def __init__(self, loaded: Loaded, config: HfConfig) -> None:
         self._model = loaded.model
-        self._prompter = Prompter(loaded.processor)
+        self._stop_ids = stop_ids(self._model, loaded.processor.tokenizer)
+        self._prompter = Prompter(loaded.processor, self._stop_ids)
         # Practically endless where neither the config nor the model says.
         self._max_length = config.max_length or longest(self._model) or sys.maxsize
         self._batcher = Batcher(self._model, self._prompter, config.batch_size, self._max_length)
-        self._stop_ids = stop_ids(self._model, self._prompter.tokenizer)
         # What a model's own generation config asks for (temperature, repetition penalty, beams) is
         # not in our Sampling, and would decode otherwise than the rows say; only ids are kept.
         self._model.generation_config = transformers.GenerationConfig(
@@ -104,6 +111,27 @@ class HfEngine(BaseEngine):
                 del waiting[key]
                 yield Score(key=key, continuations=tuple(found[key][text] for text in asked))
 
+    def _logits(self, requests: Sequence[LogitsRequest], top_k: int) -> Iterator[AnswerLogits]:
+        rows: list[Prompt] = []
+        for item in requests:
+            try:
+                prompt = self._prompter.render(item.request)
+            except PromptError as error:
+                yield AnswerLogits(item.request.key, None, error=str(error))
+            else:
+                rows.append(self._prompter.answered(prompt, item.answer))
+        known = Vocabulary("", self._prompter.tokenizer.get_vocab())
+        digest = known.digest()
+        outcomes = self._batcher.results(
+            rows, lambda batch, inputs: self._top(batch, inputs, min(top_k, known.tokens), known)
+        )
+        for row, outcome in outcomes:
+            key = row.request.key
+            if isinstance(outcome, str):
+                yield AnswerLogits(key, None, error=outcome)
+            else:
+                yield AnswerLogits(key, outcome, digest)
+
     def _close(self) -> None:
         device = self._model.device
         del self._model, self._prompter, self._batcher
@@ -142,14 +170,39 @@ class HfEngine(BaseEngine):
                 return tokens[: place + 1], True
         return tokens, False
 
-    def _weigh(self, batch: list[Prompt], inputs: Any) -> list[ContinuationScore]:
-        """Teacher forcing: log p(continuation | prompt), every token given those before it."""
+    def _forced(self, batch: list[Prompt], inputs: Any) -> tuple[list[int], Any, Any]:
+        """Teacher forcing, every token given those before it: how many tokens each continuation has,
+        the last W (the most) of each row (B, W), and the logits in front of them (B, W, V)."""
         counts = self._prompter.continuation_tokens(batch)
         widest = max(counts)
         kept = {"logits_to_keep": widest + 1} if self._keeps_logits else {}
         logits = self._model(**inputs, use_cache=False, **kept).logits  # (B, >= widest + 1, V)
-        targets = inputs["input_ids"][:, inputs["input_ids"].shape[1] - widest :]  # (B, widest)
-        chosen = logits[:, -widest - 1 : -1].float().log_softmax(dim=-1)
+        tokens = inputs["input_ids"]
+        return counts, tokens[:, tokens.shape[1] - widest :], logits[:, -widest - 1 : -1]
+
+    def _top(
+        self, batch: list[Prompt], inputs: Any, top_k: int, known: Vocabulary
+    ) -> list[TopLogits]:
+        """The likeliest tokens at each of the answers'; the head's padding rows are left out."""
+        counts, chosen, logits = self._forced(batch, inputs)
+        logprobs = logits[:, :, : known.tokens].float().log_softmax(dim=-1)
+        values, ids = logprobs.topk(top_k, dim=-1)
+        others = logprobs.scatter(-1, ids, -math.inf).logsumexp(dim=-1, keepdim=True)
+        told = [
+            part.cpu().numpy()
+            for part in (chosen.int(), ids.int(), torch.cat([values, others], dim=-1).half())
+        ]
+        width = chosen.shape[1]
+        return [
+            TopLogits(*(part[row, width - count :] for part in told))
+            for row, count in enumerate(counts)
+        ]
+
+    def _weigh(self, batch: list[Prompt], inputs: Any) -> list[ContinuationScore]:
+        """log p(continuation | prompt)."""
+        counts, targets, logits = self._forced(batch, inputs)
+        widest = targets.shape[1]
+        chosen = logits.float().log_softmax(dim=-1)
         chosen = chosen.gather(2, targets[:, :, None])[:, :, 0].double().cpu()
         # Left-padded: row b's continuation is its last counts[b] tokens.
         return [

@@ -6,7 +6,7 @@ picture becomes numbers and how many tokens stand for it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -40,7 +40,8 @@ class Prompt:
 class Prompter:
     """Renders and encodes for one processor. Raises EngineError if it has no chat template."""
 
-    def __init__(self, processor: Any) -> None:
+    def __init__(self, processor: Any, stops: Collection[int] = ()) -> None:
+        """`stops`: the tokens that end an answer."""
         self.processor = processor
         self.tokenizer = processor.tokenizer
         templates = (getattr(part, "chat_template", None) for part in (processor, self.tokenizer))
@@ -55,7 +56,8 @@ class Prompter:
         self._image_token: str | None = getattr(processor, "image_token", None)
         self._shelf = Shelf()
         self._bos: str | None = self.tokenizer.bos_token
-        self._answer_lead = self._probe_answer_lead()
+        self._answer_lead, after = self._probe_answer()
+        self._answer_tail = self._up_to_stop(after, stops)
 
     def render(self, request: Request) -> Prompt:
         """The conversation up to where the assistant speaks. Raises PromptError."""
@@ -67,6 +69,10 @@ class Prompter:
     def continued(self, prompt: Prompt, continuation: str) -> Prompt:
         """The prompt and an answer as the template would set it, its stop token left off."""
         return replace(prompt, continuation=continuation, lead=self._answer_lead)
+
+    def answered(self, prompt: Prompt, answer: str) -> Prompt:
+        """The prompt and an answer as the template sets both, with the stop token that ends it."""
+        return replace(prompt, continuation=answer + self._answer_tail, lead=self._answer_lead)
 
     def continuation_tokens(self, prompts: Sequence[Prompt]) -> list[int]:
         """How many tokens each continuation has where it stands.
@@ -114,8 +120,9 @@ class Prompter:
             raise PromptError(f"the chat template refused the request: {error}") from error
         return text
 
-    def _probe_answer_lead(self) -> str:
-        """What the template sets between the generation prompt and an answer, often one space."""
+    def _probe_answer(self) -> tuple[str, str]:
+        """What the template sets between the generation prompt and an answer, often one space; and
+        what after the answer."""
         turn = _conversation(Request(key="", text=_PROBE))
         reply = {"role": "assistant", "content": [{"type": "text", "text": _PROBE}]}
         try:
@@ -127,8 +134,18 @@ class Prompter:
             raise EngineError(
                 f"the chat template cannot write a plain question and answer: {error}"
             ) from error
-        lead, found, _ = answered.removeprefix(open_end).partition(_PROBE)
-        return lead if found and answered.startswith(open_end) else ""
+        lead, found, after = answered.removeprefix(open_end).partition(_PROBE)
+        return (lead, after) if found and answered.startswith(open_end) else ("", "")
+
+    def _up_to_stop(self, after: str, stops: Collection[int]) -> str:
+        """The template's text after an answer up to its first stop token, with it; where there is none,
+        the tokenizer's own, which is what a model says then."""
+        known = [token for token in self.tokenizer.convert_ids_to_tokens(sorted(stops)) if token]
+        places = {after.find(token): token for token in known if token in after}
+        if not places:
+            return str(self.tokenizer.eos_token or "")
+        first = min(places)
+        return after[: first + len(places[first])]
 
     def _adds_special_tokens(self, text: str) -> bool:
         return not (self._bos and text.startswith(self._bos))
