@@ -11,7 +11,14 @@ from comd_platform.config.load import parse_config
 from comd_platform.config.run import RunConfig
 from comd_platform.method.seeds import content_seed
 from comd_platform.review.honouring import set_aside
-from comd_platform.tables import Answer, AnswerLogits, Contamination, Failure, Instruction, Iteration
+from comd_platform.tables import (
+    Answer,
+    AnswerLogits,
+    Contamination,
+    Failure,
+    Instruction,
+    Iteration,
+)
 
 POOL_CLOSURE = table("pool_closure", column("pool_id"), column("ancestor_id"), column("depth"))
 

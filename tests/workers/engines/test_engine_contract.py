@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from comd_platform.config.engines import (
@@ -20,6 +21,7 @@ from comd_workers.engines.base import (
     Completion,
     Engine,
     EngineError,
+    LogitsRequest,
     Request,
     Sampling,
     ScoreRequest,
@@ -198,6 +200,54 @@ def test_scores_or_says_that_it_cannot(engine: Engine, requests: list[Request]) 
         assert second.logprob < 0
     with pytest.raises(ValueError, match="key 0"):
         engine.score([asked[0], asked[0]])
+
+
+def test_tells_logits_or_says_that_it_cannot(engine: Engine, requests: list[Request]) -> None:
+    asked = [
+        LogitsRequest(request, "lodi mifu" if i else "kaba") for i, request in enumerate(requests)
+    ]
+    if not engine.can_tell_logits:
+        with pytest.raises(EngineError, match="teacher: in_step"):
+            engine.logits(asked, 3)
+        return
+    got = {told.key: told for told in engine.logits(asked, 3)}
+    assert set(got) == {request.key for request in requests}
+    for request in requests:
+        told = got[request.key]
+        assert told.error is None
+        assert told.logits is not None
+        assert len(told.vocabulary) == 64
+        # The stop token is told about as well.
+        tokens = 2 if request is requests[0] else 3
+        assert told.logits.ids.shape == (tokens, 3)
+        probabilities = np.exp(told.logits.logprobs.astype(float))
+        assert probabilities.sum(axis=1) == pytest.approx(np.ones(tokens), abs=2e-3)
+        assert all(len(set(row)) == 3 for row in told.logits.ids.tolist())
+    again = {told.key: told for told in engine.logits(asked[::-1], 3)}
+    for key, told in got.items():
+        other = again[key].logits
+        assert told.logits is not None
+        assert other is not None
+        assert np.array_equal(told.logits.chosen, other.chosen)
+        near = other.logprobs.astype(float)
+        assert told.logits.logprobs.astype(float) == pytest.approx(near, abs=1e-2)
+    with pytest.raises(ValueError, match="key 0"):
+        engine.logits([asked[0], asked[0]], 3)
+    with pytest.raises(ValueError, match="top_k"):
+        engine.logits(asked, 0)
+
+
+def test_a_bad_picture_has_no_logits(
+    engine: Engine, requests: list[Request], tmp_path: Path
+) -> None:
+    if not engine.can_tell_logits:
+        pytest.skip("tells none")
+    gone = Request(key="gone", text="kaba ?", images=(tmp_path / "gone.png",))
+    asked = [LogitsRequest(gone, "kaba"), LogitsRequest(requests[1], "kaba")]
+    got = {told.key: told for told in engine.logits(asked, 2)}
+    assert got["gone"].logits is None
+    assert "gone.png" in (got["gone"].error or "")
+    assert got["key 1"].logits is not None
 
 
 def test_close_is_final_and_idempotent(engine: Engine, requests: list[Request]) -> None:

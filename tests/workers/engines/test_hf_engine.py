@@ -15,7 +15,7 @@ from PIL import Image
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
 from comd_platform.config.engines import HfConfig
-from comd_workers.engines.base import EngineError, Request, Sampling, ScoreRequest
+from comd_workers.engines.base import EngineError, LogitsRequest, Request, Sampling, ScoreRequest
 from comd_workers.engines.hf import HfEngine, open_engine
 
 SAMPLED = Sampling(temperature=1.0, top_p=0.95, max_new_tokens=8)
@@ -254,3 +254,34 @@ def test_a_template_that_refuses_a_system_sentence(
         got = {c.key: c for c in engine.generate(asked, GREEDY)}
     assert "no system" in (got["system"].error or "")
     assert got["1"].error is None
+
+
+def test_logits_are_those_of_a_forward_pass(tiny_llava: Path, pictures: tuple[Path, ...]) -> None:
+    """All of them, by hand, over prompt, answer and stop token; and what `score` says of the answer."""
+    request = Request(key="a", text="kaba ?", images=pictures[:1])
+    with open_engine(HfConfig(model=str(tiny_llava), device="cpu")) as engine:
+        [told] = engine.logits([LogitsRequest(request, "lodi mifu")], 1000)
+        [score] = engine.score([ScoreRequest(request, ("lodi mifu",))])
+        [few] = engine.logits([LogitsRequest(request, "lodi mifu")], 2)
+    assert told.logits is not None
+    assert few.logits is not None
+    processor = AutoProcessor.from_pretrained(tiny_llava)
+    model = AutoModelForImageTextToText.from_pretrained(tiny_llava).eval()
+    text = "USER: <picture> kaba ? ASSISTANT: lodi mifu</s>"
+    with Image.open(pictures[0]) as picture:
+        given = processor(text=[text], images=[[picture.convert("RGB")]], return_tensors="pt")
+    tokens = len(processor.tokenizer)
+    with torch.no_grad():
+        expected = model(**given).logits[0, -4:-1, :tokens].log_softmax(dim=-1)
+    words = processor.tokenizer.convert_tokens_to_ids(["lodi", "mifu", "</s>"])
+    assert told.logits.chosen.tolist() == words
+    assert told.logits.ids.shape == (3, tokens)
+    ordered = expected.gather(1, torch.from_numpy(told.logits.ids).long()).numpy()
+    assert told.logits.logprobs[:, :-1].astype(float) == pytest.approx(ordered, abs=5e-3)
+    assert told.logits.logprobs[:, -1].tolist() == [-float("inf")] * 3
+    of_answer = sum(expected[place, word].item() for place, word in enumerate(words[:2]))
+    assert score.continuations[0].logprob == pytest.approx(of_answer, abs=1e-3)
+    # Of two, what is left is all others together.
+    assert few.logits.ids.tolist() == told.logits.ids[:, :2].tolist()
+    rest = 1 - expected.exp().topk(2).values.sum(dim=-1)
+    assert few.logits.logprobs[:, -1].astype(float) == pytest.approx(rest.log().numpy(), abs=5e-3)
