@@ -13,6 +13,7 @@ from comd_platform.config.load import parse_config
 from comd_platform.db.engine import transaction
 from comd_platform.runs import branch_run, create_run, find_run, run_config
 from comd_platform.tables import Run
+from comd_workers.checks.white_box import require_teachable
 from comd_workers.fleet import Fleet
 
 
@@ -55,6 +56,7 @@ class Ablation:
                         at=self._at,
                         overrides=variant.overrides,
                     )
+                    require_teachable(changed)
                 played.append(Played(variant.title, seed, run.name))
         return played
 

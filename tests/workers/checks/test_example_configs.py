@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,12 +12,16 @@ from typing import Any
 
 import pytest
 import yaml
+from sqlalchemy import Engine
 
 from comd_platform.config.load import load_config, read_document
 from comd_platform.config.stage1 import load_stage1
 from comd_platform.config.training import Hyperparameters
+from comd_platform.settings import Settings
+from comd_tinyworld import weights_path
 from comd_workers.checks.configs import check_config
 from comd_workers.checks.finding import failed
+from comd_workers.demo.arms import run_document
 
 EXAMPLES = sorted((Path(__file__).parents[3] / "examples").glob("*.yaml"))
 FOLDER = EXAMPLES[0].parent
@@ -187,3 +192,45 @@ def test_the_command_says_and_exits(tmp_path: Path) -> None:
     (finding,) = json.loads(done.stdout)[str(broken)]
     assert finding["level"] == "error"
     assert "pool: Field required" in finding["said"]
+
+
+def test_vocabularies_are_compared_before_a_run_is_made(
+    tmp_path: Path, engine: Engine, settings: Settings
+) -> None:
+    """The shipped pair shares one; with two words exchanged it is refused by check and by create."""
+    other = tmp_path / "teacher"
+    shutil.copytree(weights_path("teacher"), other)
+    path = other / "tokenizer.json"
+    told = json.loads(path.read_text())
+    words = told["model"]["vocab"]
+    words["cat"], words["dog"] = words["dog"], words["cat"]
+    path.write_text(json.dumps(told))
+
+    def write(teacher: Path, objective: object) -> Path:
+        config = run_document("n", seed=1)
+        config["teacher"]["model"]["model"] = str(teacher)
+        config["training"]["objective"] = objective
+        path = tmp_path / "run.yaml"
+        path.write_text(yaml.safe_dump(config))
+        return path
+
+    def said(path: Path) -> list[tuple[str, str]]:
+        return [(f.level, f.said) for f in check_config(path) if f.what == "training.objective"]
+
+    assert said(write(other, "sft")) == []  # it compares no distributions
+    assert said(write(weights_path("teacher"), "joint")) == [
+        ("ok", f"joint: teacher and student share {len(words)} tokens")
+    ]
+    [(level, refused)] = said(write(other, "joint"))
+    assert level == "error"
+    for named in (str(other), str(weights_path("student")), "'cat' is token", "'dog' is token"):
+        assert named in refused
+    done = comd("run", "create", str(write(other, {"name": "logit_kd", "teacher": "stored"})))
+    assert done.returncode == 1
+    assert "different vocabularies" in done.stderr
+    hub = run_document("n", seed=1)
+    hub["training"]["objective"] = "joint"
+    hub["teacher"]["model"]["model"] = "nobody/has-this"
+    path = tmp_path / "hub.yaml"
+    path.write_text(yaml.safe_dump(hub))
+    assert [level for level, _ in said(path)] == ["note"]

@@ -19,6 +19,7 @@ from comd_platform.method.prompts import load_prompt
 from comd_training.failures import ConfigurationError
 from comd_training.hosts import read_hostfile
 from comd_workers.checks.finding import Finding, error, note, ok
+from comd_workers.checks.white_box import white_box_findings
 
 ROLES: tuple[Role, ...] = get_args(Role)
 CHECKPOINT = "checkpoint"
@@ -51,6 +52,7 @@ def _run(config: RunConfig) -> Iterator[Finding]:
         yield error("training.hostfile", str(refused))
     else:
         yield from _training("training", training, ranks, training.device)
+    yield from white_box_findings(config)
     yield _pool(config)
 
 

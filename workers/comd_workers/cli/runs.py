@@ -34,8 +34,10 @@ def create(
     from comd_platform.config.load import load_config
     from comd_platform.db.engine import transaction
     from comd_platform.runs import create_run
+    from comd_workers.checks.white_box import require_teachable
 
     resolved = load_config(config, overrides or ())
+    require_teachable(resolved)
     with database() as (engine, _), transaction(engine) as session:
         run = create_run(session, resolved)
         _tell(run, f"run {run.name} stands", as_json)
@@ -61,12 +63,14 @@ def branch(
     What the changed settings do not touch of iteration --at is shared too, row by row.
     """
     from comd_platform.db.engine import transaction
-    from comd_platform.runs import branch_run, chain, find_run
+    from comd_platform.runs import branch_run, chain, find_run, run_config
+    from comd_workers.checks.white_box import require_teachable
 
     with database() as (engine, _), transaction(engine) as session:
         made = branch_run(
             session, find_run(session, run), name=name, at=at, overrides=overrides or ()
         )
+        require_teachable(run_config(made))
         whole = sum(iteration.run_id != made.id for iteration in chain(session, made))
         parts = [f"{whole} of {at} iterations whole"] if whole else []
         if whole < at:
