@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-full chaos lint format bench evidence evidence-stage1 docs docs-pages tinyworld clean audit
+.PHONY: help install demo test test-full chaos lint format bench evidence evidence-stage1 evidence-objectives docs docs-pages tinyworld clean audit
 
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -63,6 +63,9 @@ evidence: $(STAMP) ## What targeting is worth, over fresh seeds (an hour or two;
 
 evidence-stage1: $(STAMP) ## What stage 1 is worth on tinyworld, over 3 seeds (long)
 	@$(BIN)/python benchmarks/evidence_stage1.py --home build/evidence-stage1
+
+evidence-objectives: $(STAMP) ## What white-box objectives are worth on tinyworld, over 3 seeds (long; it resumes)
+	@$(BIN)/python -m comd_workers.evidence.objectives
 
 docs: $(STAMP) ## Build the documentation into build/site; a dead link is an error
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
