@@ -43,11 +43,11 @@ SAME_LABELS = (
 )
 LOOP = (
     Arm("loop-sft", "loop, sft", (_LOOP,)),
-    *(
-        Arm(f"loop-{arm.name}", f"loop, {arm.name}", (_LOOP, *arm.overrides))
-        for arm in SAME_LABELS[1:]
+    Arm(
+        "loop-logit_kd-t4", "loop, logit_kd, temperature 4", (_LOOP, f"training.objective={_SOFT}")
     ),
 )
+"""The paper's loop, where what is learned decides what is asked next; the best of the arms above."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -76,8 +76,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
             with Board() as board:
                 ended = evidence.play(board.watch, stop_on_signals())
             write_results(collect(engine, evidence, ended), chosen.results)
-    before, _, rest = chosen.page.read_text(encoding="utf-8").partition(BEGIN)
-    after = rest.partition(END)[2]
+    before, begin, rest = chosen.page.read_text(encoding="utf-8").partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise ValueError(f"{chosen.page} lacks the marks between which the measured part stands")
     measured = tables(Results.read(chosen.results))
     chosen.page.write_text(f"{before}{BEGIN}\n\n{measured}\n\n{END}{after}", encoding="utf-8")
 
