@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 ENDLESS = 1 << 30
+SHOWN = 8
 KEPT_BYTES = 128 * 2**20
 
 
@@ -42,10 +43,11 @@ class TaughtCollator:
     def __call__(self, items: Sequence[Item]) -> dict[str, Any]:
         """Raises ConfigurationError where an answer's tokens are not the same for both."""
         ours, theirs = self.student(items), self.teacher(items)
-        for item, mine, yours in zip(items, ours["labels"], theirs["labels"], strict=True):
-            require_same_tokens(
-                f"dialogue {item.dialogue.dialogue}", self.student, learned(mine), learned(yours)
-            )
+        told = [
+            (f"dialogue {item.dialogue.dialogue}", learned(labels))
+            for item, labels in zip(items, theirs["labels"], strict=True)
+        ]
+        require_same_tokens(self.student, learned(ours["labels"]), told)
         return {**ours, "teacher": theirs}
 
 
@@ -60,16 +62,18 @@ class StoredCollator:
     def __call__(self, items: Sequence[Item]) -> dict[str, Any]:
         """Raises ConfigurationError where an answer's tokens are not those the logits are for."""
         given = self.student(items)
-        found: list[TopLogits] = []
-        for item, labels in zip(items, given["labels"], strict=True):
-            if not item.carries_loss:
-                continue
-            turns = item.dialogue.turns
-            told = [self.stored[turn.instruction_key] for turn in turns]
-            tokens = [int(token) for each in told for token in each.chosen]
-            where = "instructions " + ", ".join(turn.instruction_key for turn in turns)
-            require_same_tokens(where, self.student, learned(labels), tokens)
-            found += told
+        keys = [
+            turn.instruction_key
+            for item in items
+            if item.carries_loss
+            for turn in item.dialogue.turns
+        ]
+        found = [self.stored[key] for key in keys]
+        told = [
+            (f"instruction {key}", each.chosen.tolist())
+            for key, each in zip(keys, found, strict=True)
+        ]
+        require_same_tokens(self.student, learned(given["labels"]), told)
         return {**given, "teacher": _joined(found)}
 
 
@@ -125,28 +129,40 @@ def _require_same_stored(vocabulary: Vocabulary, stored: StoredLogits) -> None:
 
 
 def learned(labels: Tensor) -> list[int]:
-    """(T,) labels -> the tokens that carry loss, in order."""
+    """Labels (T,) or (B, T), padded or packed -> the tokens that carry loss, in order."""
     found: list[int] = labels[labels != IGNORED].tolist()
     return found
 
 
 def require_same_tokens(
-    where: str, collator: Collator, ours: Sequence[int], theirs: Sequence[int]
+    collator: Collator, ours: Sequence[int], told: Sequence[tuple[str, Sequence[int]]]
 ) -> None:
-    """Raises ConfigurationError that shows where the answers' tokens part."""
-    if list(ours) == list(theirs):
-        return
-    name = collator.processor.tokenizer.convert_ids_to_tokens
-    at = next(
-        (i for i, (a, b) in enumerate(zip(ours, theirs, strict=False)) if a != b),
-        min(len(ours), len(theirs)),
-    )
-    raise ConfigurationError(
-        f"{where}: its answers are {len(ours)} tokens for the student and {len(theirs)} for the "
-        f"teacher, which part at token {at}: {name(list(ours[at : at + 5]))} and "
-        f"{name(list(theirs[at : at + 5]))}. Their chat templates set answers differently; give both "
-        "one (training.chat_template, teacher_chat_template)"
-    )
+    """`ours`: what the student learns of a batch; `told`: the teacher's of each part of it, by name.
+
+    Raises ConfigurationError that names the part where they part, and shows the tokens there.
+    """
+    found = _difference(list(ours), told)
+    if found is not None:
+        where, mine, theirs = found
+        name = collator.processor.tokenizer.convert_ids_to_tokens
+        raise ConfigurationError(
+            f"{where}: the student learns the tokens {name(mine)} where the teacher has {name(theirs)}. "
+            "Their chat templates or tokenizers set answers differently; give both one template "
+            "(training.chat_template, teacher_chat_template)"
+        )
+
+
+def _difference(
+    ours: list[int], told: Sequence[tuple[str, Sequence[int]]]
+) -> tuple[str, list[int], list[int]] | None:
+    """The first part that differs, and some tokens of both sides."""
+    start = 0
+    for where, theirs in told:
+        end = start + len(theirs)
+        if ours[start:end] != list(theirs):
+            return where, ours[start:end][:SHOWN], list(theirs[:SHOWN])
+        start = end
+    return ("after the last answer", ours[start:][:SHOWN], []) if start < len(ours) else None
 
 
 def load_teacher(spec: TrainingSpec) -> tuple[PreTrainedModel, Any]:
@@ -179,6 +195,8 @@ def teacher_collator(student: Collator, model: PreTrainedModel, processor: Any) 
         processor=processor,
         max_length=getattr(model.config.get_text_config(), "max_position_embeddings", ENDLESS),
         stops=stop_tokens(processor.tokenizer, getattr(model, "generation_config", None)),
+        splices=False,  # the cached tokens are of the student's template
+        packs=False,
         rendered=type(student.rendered)(KEPT_BYTES),
         pictures=student.pictures,  # decoded once for both
     )

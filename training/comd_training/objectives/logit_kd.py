@@ -25,6 +25,8 @@ class LogitDistillation:
     the outcomes, for both, before anything is tempered.
     """
 
+    logits_only = True
+
     def __init__(self, config: LogitKdConfig, pair: Pair) -> None:
         self._config = config
         self._teacher = pair.teacher
