@@ -1,4 +1,4 @@
-"""Revision 0013 on a database with answers and metrics in it, up and down."""
+"""Revision 0014 on a database with answers and metrics in it, up and down."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ STORE = (
 
 def test_logits_come_beside_answers_and_go_without_them(empty_database: URL) -> None:
     engine = make_engine(empty_database)
-    comd_migrations.upgrade(engine, "0012")
+    comd_migrations.upgrade(engine, "0013")
     with psycopg.connect(libpq_url(empty_database)) as connection:
         connection.execute("SET comd.instructions = 12")
         connection.execute(SYNTHETIC.read_bytes())
@@ -38,7 +38,7 @@ def test_logits_come_beside_answers_and_go_without_them(empty_database: URL) -> 
 
     before = counts()
     assert min(before) > 0
-    comd_migrations.upgrade(engine, "0013")
+    comd_migrations.upgrade(engine, "0014")
     assert counts() == before
     assert run("SELECT DISTINCT extra::text FROM training_metric").scalar_one() == "{}"
     run(STORE.format(k=4))
@@ -55,7 +55,7 @@ def test_logits_come_beside_answers_and_go_without_them(empty_database: URL) -> 
         " AND attname = 'data'"
     )
     assert run(storage).scalar_one() == "e"
-    comd_migrations.downgrade(engine, "0012")
+    comd_migrations.downgrade(engine, "0013")
     assert counts() == before
     comd_migrations.upgrade(engine)
     assert run("SELECT count(*) FROM answer_logits").scalar_one() == 0
