@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 from browser import chromium, no_trouble, opened, served, settle
-from PIL import Image
+from made_up_pictures import make_pictures
 from sqlalchemy import URL
 
 from comd_platform.db.engine import libpq_url
@@ -39,11 +38,7 @@ def address(reviewer: URL, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> I
     """A dashboard that may review, and has the pictures of the first instructions."""
     monkeypatch.setenv("COMD_IMAGES", str(tmp_path / "images"))
     monkeypatch.setenv("COMD_HOME", str(tmp_path / "home"))
-    for number in range(1, 8):
-        name = hashlib.sha256(f"picture {number}".encode()).hexdigest()
-        file = tmp_path / "images" / name[:2] / f"{name}.png"
-        file.parent.mkdir(parents=True, exist_ok=True)
-        Image.new("RGB", (640, 480), (30 * number, 90, 200 - 20 * number)).save(file)
+    make_pictures(tmp_path / "images", 1, 7)
     with served(reviewer, tmp_path / "log") as found:
         yield found
 

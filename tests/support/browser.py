@@ -133,11 +133,16 @@ def shoot(page: Page, name: str, folder: Path) -> Path:
 def _few_colours(picture: Image.Image) -> Image.Image:
     """The commonest colours as they are, the rest as the nearest of them.
 
-    Pillow's own choice of a palette tints large areas or gives the colour of a thin line away.
+    Pillow's own choice of a palette tints large areas or gives the colour of a thin line away; it is
+    left to choose where photographs take up too much of the page for that.
     """
-    counted = picture.getcolors(picture.width * picture.height)
+    pixels = picture.width * picture.height
+    counted = picture.getcolors(pixels)
     assert counted is not None
-    common = [colour for _, colour in sorted(counted, reverse=True)[:256]]
+    commonest = sorted(counted, reverse=True)[:256]
+    if sum(count for count, _ in commonest) < 0.985 * pixels:
+        return picture.quantize(256, Image.Quantize.MAXCOVERAGE, kmeans=4, dither=Image.Dither.NONE)
+    common = [colour for _, colour in commonest]
     palette = Image.new("P", (1, 1))
     palette.putpalette([channel for colour in common for channel in colour])
     return picture.quantize(palette=palette, dither=Image.Dither.NONE)
