@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-full chaos lint format bench evidence evidence-stage1 evidence-objectives docs docs-pages tinyworld clean audit
+.PHONY: help install demo test test-full chaos pictures lint format bench evidence evidence-stage1 evidence-objectives docs docs-pages tinyworld clean audit
 
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +34,9 @@ test-full: $(STAMP) ## What is too long for everyday: browser, several ranks, th
 
 chaos: $(STAMP) ## A hundred faults against whole runs (ten minutes on two cores); writes docs/reliability.md
 	@$(PYTEST) -m chaos -s tests/chaos
+
+pictures: $(STAMP) ## The dashboard's pictures again; COMD_PICTURES_TINYWORLD and _HALF_MILLION name databases
+	@COMD_PICTURES=docs/images/dashboard $(PYTEST) -m full tests/dashboard/test_dashboard_pictures.py
 
 lint: $(STAMP) ## ruff, mypy and the rules of who may import whom
 	@$(BIN)/ruff check .

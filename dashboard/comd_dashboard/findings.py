@@ -101,6 +101,8 @@ def task_types(rows: Sequence[TaskTypeRow]) -> str:
         return "There is one task type"
     hardest = max(known, key=lambda row: row.difficult_share or 0)
     easiest = min(known, key=lambda row: row.difficult_share or 0)
+    if words.percent(hardest.difficult_share) == words.percent(easiest.difficult_share):
+        return f"Every task type is equally difficult ({words.percent(hardest.difficult_share)})"
     return (
         f"“{hardest.task_type}” is the most difficult task type "
         f"({words.percent(hardest.difficult_share)}), “{easiest.task_type}” the least "
@@ -192,6 +194,12 @@ def type_matrix(rows: Sequence[TypeRow]) -> str:
     if len(known) < 2:
         return "By task type"
     weakest = min(known, key=lambda row: row.not_lost or 0)
+    strongest = max(known, key=lambda row: row.not_lost or 0)
+    if words.percent(weakest.not_lost) == words.percent(strongest.not_lost):
+        return (
+            f"After iteration {last} the student holds its own on {words.percent(weakest.not_lost)} "
+            "of every task type"
+        )
     return (
         f"After iteration {last} the student is weakest on “{weakest.task_type}”: it holds its own "
         f"on {words.percent(weakest.not_lost)}"

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from browser import Scheme, chromium, no_trouble, opened, served, settle, shoot
+from browser import Scheme, chromium, find_colour, no_trouble, opened, served, settle, shoot
 from sqlalchemy import URL
 
+from comd_dashboard.charts.style import EASY
 from comd_dashboard.views import VIEWS
 from comd_dashboard.views.view import View
 
@@ -64,3 +67,79 @@ def test_another_run_is_picked_and_stays_on_every_page(address: str, page: Page)
         settle(page)
         assert f"/{view.path}?run=paper" in page.url
         no_trouble(page)
+
+
+def test_moving_the_threshold_changes_figures_and_address(address: str, page: Page) -> None:
+    page.goto(f"{address}/difficulty?run=paper&iteration=2")
+    settle(page)
+    difficult = page.get_by_test_id("stMetric").filter(has_text="Difficult").first
+    before = difficult.inner_text()
+    slider = page.get_by_role("slider")
+    for _ in range(10):
+        slider.press("ArrowLeft")
+    page.wait_for_url("**tau=0.23**")
+    page.get_by_text("At τ = 0.23,").wait_for()
+    settle(page)
+    assert difficult.inner_text() != before
+    no_trouble(page)
+    page.goto(page.url)  # the address alone shows the same
+    page.get_by_text("At τ = 0.23,").wait_for()
+
+
+def test_a_square_of_the_score_map_leads_to_its_instructions(address: str, page: Page) -> None:
+    page.goto(f"{address}/difficulty?run=paper&iteration=3")
+    settle(page)
+    chart = page.get_by_test_id("stVegaLiteChart").nth(2)
+    chart.scroll_into_view_if_needed()
+    x, y = find_colour(chart.screenshot(), EASY)
+    chart.click(position={"x": x, "y": y})
+    link = page.get_by_role("link", name="All of them")
+    link.wait_for()
+    told = page.get_by_text("instructions", exact=False).filter(has_text="Teacher ").inner_text()
+    settle(page)
+    link.click()
+    page.get_by_role("heading", name="Browse", level=2).wait_for()
+    settle(page)
+    ends = parse_qs(urlsplit(page.url).query)
+    teacher, student = re.findall(r"(?:Teacher|student) ([\d.]+)", told)
+    assert ends["iteration"] == ["3"]
+    assert ends["teacher"] == [f"{teacher}-{teacher}"]
+    assert ends["student"] == [f"{student}-{student}"]
+    no_trouble(page)
+
+
+def test_the_raw_replies_can_be_paged_and_another_case_chosen(address: str, page: Page) -> None:
+    page.goto(f"{address}/judge?run=paper&iteration=3")
+    settle(page)
+    page.get_by_role("button", name="More").click()
+    settle(page)
+    assert page.get_by_role("button", name="Back").is_enabled()
+    page.get_by_test_id("stMain").get_by_test_id("stSelectbox").locator("input").click()
+    page.get_by_role("option", name="one order only").click()
+    page.wait_for_url("**pairs=one+order+only**")
+    settle(page)
+    no_trouble(page)
+
+
+def test_what_is_drawn_anew_keeps_its_place_and_does_not_fade(address: str, page: Page) -> None:
+    page.set_viewport_size({"width": 1280, "height": 500})
+    page.goto(f"{address}/?run=random")
+    settle(page)
+    main = page.get_by_test_id("stMain")
+    main.evaluate("element => element.scrollTo(0, 300)")
+    watched = page.evaluate(
+        """() => new Promise(done => {
+            let faint = 1, redrawn = 0;
+            const now = document.querySelector('.st-key-now');
+            new MutationObserver(() => redrawn++).observe(
+                now, {subtree: true, childList: true, characterData: true, attributes: true});
+            const look = setInterval(() => {
+                for (const part of now.querySelectorAll('[data-testid=stElementContainer]'))
+                    faint = Math.min(faint, Number(getComputedStyle(part).opacity));
+            }, 50);
+            setTimeout(() => { clearInterval(look); done({faint, redrawn}); }, 7000);
+        })"""
+    )
+    assert watched["redrawn"] > 0
+    assert watched["faint"] == 1
+    assert main.evaluate("element => element.scrollTop") == 300

@@ -42,6 +42,7 @@ def test_difficulty() -> None:
         TaskTypeRow("count", 4, 6, 0, 0.4, 0.3, 8, 6),
     ]
     assert findings.task_types(types).startswith("“count” is the most difficult task type (40 %)")
+    assert findings.task_types([types[0], types[0]]).startswith("Every task type is equally")
     assert findings.task_types(types[:1]) == "There is one task type"
 
 
@@ -100,6 +101,7 @@ def test_progress() -> None:
         "The student holds its own on 75 % of the cache pool after iteration 2 (25 % after 1)"
     )
     types = [TypeRow(2, "look", 9, 8, 8, 0.9), TypeRow(2, "count", 9, 5, 8, 0.4)]
+    assert findings.type_matrix([types[0], types[0]]).endswith("on 90 % of every task type")
     assert findings.type_matrix(types).endswith("weakest on “count”: it holds its own on 40 %")
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import httpx
+import numpy as np
 import pytest
 from PIL import Image
 from sqlalchemy import URL
@@ -113,6 +114,19 @@ def no_trouble(page: Page) -> None:
     assert wide <= 0
 
 
+def find_colour(picture: bytes, colour: str) -> tuple[float, float]:
+    """Where in a picture of the page a square of that colour has its middle. Fails where none has."""
+    image = Image.open(io.BytesIO(picture)).convert("RGB")
+    wanted = tuple(int(colour[n : n + 2], 16) for n in (1, 3, 5))
+    pixels = image.load()
+    assert pixels is not None
+    for x in range(6, image.width - 6, 2):
+        for y in range(6, image.height - 6, 2):
+            if all(pixels[x + a, y + b] == wanted for a in (-4, 0, 4) for b in (-4, 0, 4)):
+                return float(x), float(y)
+    pytest.fail(f"nothing is {colour}")
+
+
 def shoot(page: Page, name: str, folder: Path) -> Path:
     """The whole page as `folder/name.png`, in 256 colours: small, and of flat colours no worse."""
     settle(page)
@@ -131,21 +145,24 @@ def shoot(page: Page, name: str, folder: Path) -> Path:
 
 
 def _few_colours(picture: Image.Image) -> Image.Image:
-    """The commonest colours as they are, the rest as the nearest of them.
+    """The 256 commonest colours as they are, the rest as the nearest of them.
 
-    Pillow's own choice of a palette tints large areas or gives the colour of a thin line away; it is
-    left to choose where photographs take up too much of the page for that.
+    Pillow's own palettes tint large areas, take two whites for one, or give a thin line's colour away;
+    they are left to choose where photographs take up too much of the page for that.
     """
-    pixels = picture.width * picture.height
-    counted = picture.getcolors(pixels)
-    assert counted is not None
-    commonest = sorted(counted, reverse=True)[:256]
-    if sum(count for count, _ in commonest) < 0.985 * pixels:
+    dots = np.asarray(picture, dtype=np.int32)
+    colours, place, number = np.unique(
+        dots.reshape(-1, 3), axis=0, return_inverse=True, return_counts=True
+    )
+    commonest = np.argsort(-number)[:256]
+    if number[commonest].sum() < 0.985 * number.sum():
         return picture.quantize(256, Image.Quantize.MAXCOVERAGE, kmeans=4, dither=Image.Dither.NONE)
-    common = [colour for _, colour in commonest]
-    palette = Image.new("P", (1, 1))
-    palette.putpalette([channel for colour in common for channel in colour])
-    return picture.quantize(palette=palette, dither=Image.Dither.NONE)
+    kept = colours[commonest]
+    nearest = np.array([((kept - colour) ** 2).sum(axis=1).argmin() for colour in colours])
+    indexed = nearest[place].astype(np.uint8).reshape(dots.shape[:2])
+    few = Image.fromarray(indexed, mode="P")
+    few.putpalette(kept.astype(np.uint8).tobytes())
+    return few
 
 
 def _wait(url: str, server: subprocess.Popen[bytes], log: Path) -> None:

@@ -101,7 +101,7 @@ def by_task_type(rows: Sequence[TypeRow], measure: Measure, most: int = 15) -> s
         )
     )
     # White in a dark rim reads on any ground, light or dark, pale or full.
-    rim = base.mark_text(fontSize=13, stroke="#0b2b28", strokeWidth=3, strokeOpacity=0.6)
+    rim = base.mark_text(fontSize=13, stroke="#0b2b28", strokeWidth=2, strokeOpacity=0.6)
     label = base.mark_text(fontSize=13, color="white")
     return alt.layer(rects, rim.encode(text="label:N"), label.encode(text="label:N")).properties(
         height=max(120, 44 * len(kept) + 50)

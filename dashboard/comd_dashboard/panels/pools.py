@@ -18,7 +18,7 @@ from comd_platform.reports.pools import (
 )
 from comd_platform.reports.runs import RunRow
 
-EXAMPLES = 10
+EXAMPLES = 12
 
 
 def growth(run: RunRow) -> None:

@@ -12,7 +12,8 @@ from comd_dashboard.views.view import View
 
 def show(chosen: Chosen) -> None:
     st.header(plain.markdown(chosen.run.run), anchor=False)
-    now(chosen.run)
+    with st.container(key="now"):
+        now(chosen.run)
 
 
 VIEW = View("Now", "now", ":material/speed:", show)
