@@ -19,6 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import scale
 from common import ROUNDS, Row
 from databases import SERVER, server
 from growth import Curve
@@ -70,6 +71,8 @@ def main() -> None:
         date=found["date"],
         seconds=found["seconds"],
     )
+    if arguments.scale == 1:
+        scale.write_page(found)
     print(f"wrote {arguments.out.name}; measured in {found['seconds']:.0f} s")
 
 
