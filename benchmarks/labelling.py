@@ -20,7 +20,7 @@ import numpy as np
 from chat_server import chat_server
 from common import Once, Row, in_turns, main, scaled
 from databases import connected, database, maintain, server
-from peers import NoPeer, environment, seconds_told
+from peers import PEERS, NoPeer, environment, seconds_told
 from PIL import Image
 from pydantic import SecretStr
 from sqlalchemy import URL, Engine, text
@@ -73,7 +73,10 @@ def measure(scale: float, rounds: int) -> list[Row]:
         f" each, {IN_FLIGHT} requests in flight (two workers: half of it each), a server that takes"
         " 50 ms. comd from planning to the last commit, workers up and nothing cached; every answer"
         " is a row, every commit durable. The others from the call of their pipeline to its data"
-        " set, imports left out." + "".join(f" Missing: {why}." for why in missing)
+        " set, imports left out: "
+        + ", ".join(PEERS[name][0] for name in seconds if name in PEERS)
+        + "."
+        + "".join(f" Missing: {why}." for why in missing)
     )
     beside = [name for name in seconds if name not in {ONE, TWO}]
     return [

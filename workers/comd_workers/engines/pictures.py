@@ -10,11 +10,10 @@ from pathlib import Path
 from PIL import Image
 
 from comd_platform.images import load_upright
-from comd_platform.images.verify import READ
+from comd_platform.images.verify import READ, inspect_picture, require_whole
 
 # Sent as they lie on disk; anything else is encoded as PNG first.
 _ORIENTATION = 0x0112  # EXIF
-_START_OF_SCAN, _END_OF_IMAGE = b"\xff\xda", b"\xff\xd9"  # markers of a JPEG
 _SENT_AS_IS = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp", "GIF": "image/gif"}
 
 
@@ -56,22 +55,20 @@ class Shelf:
 def data_url(path: Path, max_side: int | None) -> str:
     """A `data:` URL of the picture, its longer side at most `max_side` pixels.
 
-    The bytes on disk are sent untouched where they can be. A JPEG is then looked at and not decoded,
-    which would cost several times what the rest of its request does: it was decoded when the image
-    store took it in, and one cut short since is found here. Raises PictureError.
+    The bytes on disk are sent untouched where they can be, once they are seen to be whole as the image
+    store sees it: decoding a JPEG would cost several times what the rest of its request does. Raises
+    PictureError.
     """
     try:
         content = path.read_bytes()
         with Image.open(io.BytesIO(content), formats=READ) as original:
             mime = _mime(original, max_side)
-        if mime == _SENT_AS_IS["JPEG"]:
-            _check_end(content)
+        if mime:
+            require_whole(inspect_picture(content, path), content, path)
             return _encoded(content, mime)
     except Exception as error:  # Pillow's, as above
         raise _unreadable(path, error) from error
     picture = load_rgb(path)
-    if mime:
-        return _encoded(content, mime)
     if max_side is not None:
         picture.thumbnail((max_side, max_side), Image.Resampling.LANCZOS)
     return _encoded(_png(picture), "image/png")
@@ -85,15 +82,6 @@ def _mime(original: Image.Image, max_side: int | None) -> str | None:
     if max_side is not None and max(original.size) > max_side:
         return None
     return _SENT_AS_IS.get(original.format or "") if _is_upright(original) else None
-
-
-def _check_end(jpeg: bytes) -> None:
-    """Raises ValueError where the file ends in the middle of a scan.
-
-    Neither marker can occur within a scan's data, and a thumbnail's stand before the last scan.
-    """
-    if jpeg.rfind(_END_OF_IMAGE) < jpeg.rfind(_START_OF_SCAN):
-        raise ValueError("the file is cut short")
 
 
 def _is_upright(picture: Image.Image) -> bool:
