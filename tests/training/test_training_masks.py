@@ -248,3 +248,71 @@ def test_check_counts_the_tokens_of_pictures(collator: Collator, tmp_path: Path)
     assert caught.value.instruction_keys == ("key1",)
     # Pictures of one size say nothing about others: nothing is assumed.
     assert picture_tokens(shown[:1], roomy) == 0
+
+
+VICUNA = (
+    "A chat between a curious user and an artificial intelligence assistant. "
+    "The assistant gives helpful, detailed, and polite answers to the user's questions. "
+)
+
+
+def sentencepiece_like(tiny_processor: Any, text: str) -> Any:
+    """A processor whose words carry the space before them, as Llama's do; it knows `text`'s."""
+    from tokenizers import Tokenizer, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    pieces = pre_tokenizers.Metaspace(prepend_scheme="first")
+    words = [
+        piece
+        for part in text.replace("</s>", "<image>").split("<image>")
+        for scheme in (pieces, pre_tokenizers.Metaspace(prepend_scheme="never"))
+        for piece, _ in scheme.pre_tokenize_str(part)
+    ]
+    known = dict.fromkeys(["<pad>", "<s>", "</s>", "<unk>", *words])
+    raw = Tokenizer(models.WordLevel({w: i for i, w in enumerate(known)}, unk_token="<unk>"))
+    raw.pre_tokenizer = pieces
+    processor = copy.copy(tiny_processor)
+    processor.tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=raw,
+        bos_token="<s>",
+        eos_token="</s>",
+        pad_token="<pad>",
+        unk_token="<unk>",
+        additional_special_tokens=["<image>"],
+    )
+    processor.image_token_id = processor.tokenizer.convert_tokens_to_ids("<image>")
+    return processor
+
+
+def test_llavas_own_template_word_for_word(tiny_processor: Any, pictures: Path) -> None:
+    """Vicuna v1.1 in LLaVA-1: system sentence, one space, `USER: ... ASSISTANT: ...</s>` without
+    anything between turns; the picture in the first; answers and </s> carry loss, all else does not.
+    """
+    two = dialogue("before", answers=("red", "left top"))
+    text = (
+        VICUNA + "USER: <image>\nWhat colour is this ? ASSISTANT: red</s>"
+        "USER: where is it ? ASSISTANT: left top</s>"
+    )
+    processor = sentencepiece_like(tiny_processor, text)
+    collator = Collator(processor, pictures, 256, stop_tokens(processor.tokenizer))
+    assert collator.render(two).text == text
+    after = collator.render(dialogue("after")).text
+    assert after == VICUNA + "USER: What colour is this ?\n<image> ASSISTANT: red</s>"
+    asked = processor.apply_chat_template(
+        [{"role": "user", "content": [{"type": "text", "text": "who ?"}]}],
+        add_generation_prompt=True,
+    )
+    assert asked == VICUNA + "USER: who ? ASSISTANT:"
+
+    batch = collator([Item(two, carries_loss=True)])
+    names = processor.tokenizer.convert_ids_to_tokens(batch["input_ids"][0].tolist())
+    assert "<unk>" not in names
+    learned = (batch["labels"][0] != -100).tolist()
+    space = chr(0x2581)
+    shown = [f"[{name}]" if told else name for name, told in zip(names, learned, strict=True)]
+    system = [space + word for word in VICUNA.split()]
+    assert shown[: len(system)] == system
+    assert "".join(shown[len(system) :]).replace(space, " ") == (
+        " USER: <image><image><image><image>\nWhat colour is this ? ASSISTANT:[ red][</s>]"
+        "USER: where is it ? ASSISTANT:[ left][ top][</s>]"
+    )

@@ -11,11 +11,13 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 
 from comd_training.checkpoint import FrozenWeightsChanged, keep_frozen
+from comd_training.collate import Collator
 from comd_training.examples import Dialogue, Turn
 from comd_training.metrics import Metric
 from comd_training.results import weights_sha256
@@ -125,6 +127,23 @@ def test_bad_data_names_its_instructions(spec_of: SpecOf) -> None:
     assert json.loads((spec.output / "failure.json").read_text())["kind"] == "data"
     assert "Traceback" in (spec.output / "train.log").read_text()
     assert not spec.checkpoint.exists()
+
+
+def test_an_answer_that_would_carry_no_loss_is_named(spec_of: SpecOf, tiny_processor: Any) -> None:
+    """Blank, or cut off: never a silent zero loss (LLaVA #1166)."""
+    two = Dialogue("d", None, "before", (Turn("a", "who ?", "cat"), Turn("k", "who ?", "dog")))
+    collator = Collator(tiny_processor, Path(), 256, frozenset({"</s>"}))
+    short = len(collator.tokenise([two])[0].ids) - 1
+    blank = Dialogue("d", None, "before", (Turn("a", "who ?", "cat"), Turn("k", "who ?", " \n")))
+    for dialogue, max_length, why in [
+        (blank, 256, "k: its answer is blank"),
+        (two, short, f"k: its answer ends past max_length {short}"),
+    ]:
+        spec = spec_of(str(max_length), dialogues=[dialogue], max_length=max_length)
+        with pytest.raises(TrainingFailed, match=why) as caught:
+            train(spec)
+        assert (caught.value.kind, caught.value.instruction_keys) == ("data", ("k",))
+        assert not (spec.output / "metrics.jsonl").exists()
 
 
 def test_a_directory_that_is_no_model_is_a_matter_of_configuration(

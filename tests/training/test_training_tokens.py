@@ -264,3 +264,22 @@ def test_a_cache_of_its_own_goes_with_the_training(spec_of: Callable[..., Traini
     spec = spec_of()
     run_training(spec, on_metric=lambda _: None, on_alive=lambda: None)
     assert not spec.token_root.exists()
+
+
+@pytest.mark.full
+def test_memory_stays_flat_as_training_sets_grow(tmp_path: Path) -> None:
+    """Ten times the examples in (nearly) the same memory: they are streamed in and mapped."""
+    script = Path(__file__).parent.parent / "support" / "token_memory.py"
+    small, large = (
+        float(
+            subprocess.run(
+                [sys.executable, script, tmp_path, str(count)],
+                capture_output=True,
+                text=True,
+                check=True,
+            ).stdout
+        )
+        for count in (3_000, 30_000)
+    )
+    # All 30,000 held at once would be 60 MiB more: text, tokens and what Python adds to them.
+    assert large < small + 25
