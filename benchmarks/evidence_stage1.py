@@ -33,7 +33,10 @@ CAPTIONED = 1_200
 ITERATIONS = 2
 STEPS = 40
 NEW = 200
-STAGE1 = ("epochs=2", "batch_size=16", "learning_rate=2e-3", "precision=fp32", "zero_stage=1")
+STAGE1 = (
+    "epochs=2", "batch_size=16", "learning_rate=2e-3", "precision=fp32", "zero_stage=1",
+    "batching=padded",
+)  # fmt: skip
 
 
 def student_without_projector(out: Path, seed: int) -> Path:
