@@ -27,8 +27,6 @@ class LogitDistillation:
 
     logits_only = True
 
-    logits_only = True
-
     def __init__(self, config: LogitKdConfig, pair: Pair) -> None:
         self._config = config
         self._teacher = pair.teacher
