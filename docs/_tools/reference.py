@@ -141,7 +141,8 @@ def _section(
         for inner in kinds:
             if inner not in done:
                 done.add(inner)
-                kind = f": {inner.model_fields['name'].default}" if len(kinds) > 1 else ""
+                named = inner.model_fields.get("name") if len(kinds) > 1 else None
+                kind = f": {named.default}" if named is not None else ""
                 yield from _section(f"{name}.{key}{kind}", inner, done, apart)
 
 
