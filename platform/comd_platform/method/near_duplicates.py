@@ -61,7 +61,8 @@ class NearTexts:
             for right in self._same.get(normalised(text), ())
         }
         for candidates in self._candidates(texts, bags):
-            lefts, rights, scores = _near(bags, self._held, candidates, self._threshold)
+            possible = _possible(bags, self._held, candidates, self._threshold)
+            lefts, rights, scores = _scored(bags, self._held, possible, self._threshold)
             for left, right, score in zip(lefts, rights, scores, strict=True):
                 found.setdefault((int(left), int(right)), float(score))
         return [Match(left, right, found[left, right]) for left, right in sorted(found)]
@@ -131,10 +132,11 @@ class _Joining:
     threshold: float
 
     def near(self, pairs: Pairs) -> None:
-        """Join the near ones among pairs; those that are together already are not looked at."""
-        lefts, rights = pairs
+        """Join the near ones among pairs; those that are together already are not scored."""
+        # Marks first: they are one look at memory a text, and leave a few of thousands.
+        lefts, rights = _possible(self.bags, self.bags, pairs, self.threshold)
         apart = self.forest.roots(self.chosen[lefts]) != self.forest.roots(self.chosen[rights])
-        lefts, rights, _ = _near(
+        lefts, rights, _ = _scored(
             self.bags, self.bags, (lefts[apart], rights[apart]), self.threshold
         )
         for left, right in zip(self.chosen[lefts], self.chosen[rights], strict=True):
@@ -251,19 +253,24 @@ def _expand(lefts: Positions, pool: Positions, first: Positions, counts: Positio
     return np.repeat(lefts, counts), pool[places]
 
 
-def _near(
-    left: _Bags, right: _Bags, pairs: Pairs, least: float
-) -> tuple[Positions, Positions, NDArray[np.float64]]:
-    """Those of the pairs that score at least `least`, and their scores: the digits of `rouge_l`.
+def _possible(left: _Bags, right: _Bags, pairs: Pairs, least: float) -> Pairs:
+    """Those of the pairs that may score at least `least`.
 
-    What cannot is left out first. F >= t leaves (1 - t) (n + m) tokens that only one of two texts has,
-    and a mark that only one of them bears is the mark of such a token.
+    F >= t leaves (1 - t) (n + m) tokens that only one of two texts has, and a mark that only one of
+    them bears is the mark of such a token.
     """
     lefts, rights = pairs
     differing = np.bitwise_count(left.marks[lefts] ^ right.marks[rights])
     total = left.lengths[lefts] + right.lengths[rights]
     possible = differing <= (1 - least) * total + 1e-6
-    lefts, rights = lefts[possible], rights[possible]
+    return lefts[possible], rights[possible]
+
+
+def _scored(
+    left: _Bags, right: _Bags, pairs: Pairs, least: float
+) -> tuple[Positions, Positions, NDArray[np.float64]]:
+    """Those of the pairs that score at least `least`, and their scores: the digits of `rouge_l`."""
+    lefts, rights = pairs
     ones = [left.numbers[place] for place in lefts]
     others = [right.numbers[place] for place in rights]
     common = cpdist(ones, others, scorer=LCSseq.similarity, dtype=np.int32)
