@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -29,6 +30,7 @@ from comd_training.memory.activations import activation_bytes
 from comd_training.memory.settle import is_adapted
 from comd_training.memory.shape import UnknownShape
 from comd_training.memory.states import Weights, model_states
+from comd_training.spec import TeacherSpec
 
 CASES = [
     (parameters, largest, gpus)
@@ -253,6 +255,29 @@ def test_auto_becomes_a_stage(
     assert settle_here(named, "not read", None, "cuda", 64) is named
     with pytest.raises(ConfigurationError, match=r"4 processes .* 2 GPUs"):
         settle_here(auto, str(tiny_model), None, "cuda", 4)
+
+
+def test_a_teacher_in_the_step_takes_its_place_on_every_card(
+    tiny_model: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Cards that hold the student with little to spare; its like as a teacher, weights alone, is too
+    much."""
+    module = importlib.import_module("comd_training.memory.settle")
+    auto, teacher = Hyperparameters(zero_stage="auto"), TeacherSpec(model=str(tiny_model))
+    total = shape_of_tiny(tiny_model).total
+    wide = TeacherSpec(model=str(tiny_model), dtype="float32")
+    assert module.teacher_gib(teacher, auto) == pytest.approx(2 * total / 2**30)
+    assert module.teacher_gib(wide, auto) == pytest.approx(4 * total / 2**30)
+    alone = plan(
+        module.shape_of(str(tiny_model), auto), Machine(1, 1000.0), module.memory_asked(auto, 1)
+    )
+    assert alone.chosen is not None
+    least = min(option.gpu for option in alone.options) / 2**30
+    enough = least + module.teacher_gib(teacher, auto) / 2
+    monkeypatch.setattr(module, "cards", lambda: [enough])
+    module.settle(auto, str(tiny_model), None, "cuda", 1)
+    with pytest.raises(ConfigurationError, match="no ZeRO stage fits"):
+        module.settle(auto, str(tiny_model), None, "cuda", 1, teacher=teacher)
 
 
 @pytest.mark.parametrize(

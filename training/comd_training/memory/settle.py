@@ -12,6 +12,7 @@ from comd_platform.config.training import Hyperparameters
 from comd_training.failures import ConfigurationError
 from comd_training.memory.plan import GIB, Asked, Machine, NothingFits, choose
 from comd_training.memory.shape import ModelShape, UnknownShape, read_shape
+from comd_training.spec import TeacherSpec
 
 LANGUAGE_LINEAR = (
     "q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj",
@@ -67,11 +68,12 @@ def settle(
     device: str,
     processes: int,
     nodes: int = 1,
+    teacher: TeacherSpec | None = None,
 ) -> Hyperparameters:
     """`asked` with a stage and offload in place of auto; unchanged where it names a stage.
 
-    processes: on each node. A CPU takes ZeRO-1. Raises ConfigurationError where nothing fits or the
-    model's size cannot be read.
+    processes: on each node. teacher: one that runs in the step, and takes its place on every card. A
+    CPU takes ZeRO-1. Raises ConfigurationError where nothing fits or a model's size cannot be read.
     """
     if asked.zero_stage != "auto":
         return asked
@@ -85,14 +87,14 @@ def settle(
             f"zero_stage auto: {processes} processes are asked for, and nvidia-smi tells of "
             f"{len(found)} GPUs; lower processes, or name a stage"
         )
-    machine = Machine(
-        gpus=processes,
-        gpu_gib=min(found),
-        nodes=nodes,
-        cpu_gib=psutil.virtual_memory().total / GIB,
-        nvme=asked.nvme_path is not None,
-    )
     try:
+        machine = Machine(
+            gpus=processes,
+            gpu_gib=min(found) - (0.0 if teacher is None else teacher_gib(teacher, asked)),
+            nodes=nodes,
+            cpu_gib=psutil.virtual_memory().total / GIB,
+            nvme=asked.nvme_path is not None,
+        )
         shape = shape_of(str(resolve_model(model, revision)), asked)
         option = choose(shape, machine, memory_asked(asked, machine.ranks))
     except (UnknownShape, NothingFits) as refused:
@@ -104,3 +106,17 @@ def settle(
             "offload_parameters": option.offload_parameters,
         }
     )
+
+
+def teacher_gib(teacher: TeacherSpec, asked: Hyperparameters) -> float:
+    """What a frozen teacher takes of every card: all of its weights, whatever ZeRO's stage.
+
+    Raises UnknownShape where its size cannot be read, ConfigurationError where there is none.
+    """
+    from comd_training.student import resolve_model
+
+    total = read_shape(
+        resolve_model(teacher.model, teacher.revision), asked.frozen, is_adapted
+    ).total
+    wide = teacher.dtype == "float32" or (teacher.dtype == "auto" and asked.precision == "fp32")
+    return total * (4 if wide else 2) / GIB

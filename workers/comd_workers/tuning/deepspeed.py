@@ -40,6 +40,7 @@ def training_spec(order: Order) -> TrainingSpec:
     assert isinstance(order.engine, HfConfig | VllmConfig)
     config = order.config
     device = training_device(config.device)
+    teacher = _teacher(order)
     hosts = () if config.hostfile is None else read_hostfile(config.hostfile)
     return TrainingSpec(
         examples=order.examples,
@@ -65,9 +66,10 @@ def training_spec(order: Order) -> TrainingSpec:
             device,
             min((host.slots for host in hosts), default=config.processes),
             nodes=max(1, len(hosts)),
+            teacher=teacher,
         ),
         trust_remote_code=order.engine.trust_remote_code,
-        teacher=_teacher(order),
+        teacher=teacher,
         teacher_logits=order.teacher_logits,
     )
 
