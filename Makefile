@@ -36,7 +36,7 @@ chaos: $(STAMP) ## A hundred faults against whole runs (ten minutes on two cores
 	@$(PYTEST) -m chaos -s tests/chaos
 
 pictures: $(STAMP) ## The dashboard's pictures again; COMD_PICTURES_TINYWORLD and _HALF_MILLION name databases
-	@COMD_PICTURES=docs/images/dashboard $(PYTEST) -m full tests/dashboard/test_dashboard_pictures.py
+	@COMD_PICTURES=docs/images/dashboard $(PYTEST) -m full tests/dashboard/test_dashboard_pictures.py tests/dashboard/test_dashboard_times.py
 
 lint: $(STAMP) ## ruff, mypy and the rules of who may import whom
 	@$(BIN)/ruff check .

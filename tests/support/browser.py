@@ -40,7 +40,7 @@ QUIET = (
 OURS = ("http://127.0.0.1", "ws://127.0.0.1", "data:", "blob:")
 
 # Where the script of the page runs no more, no element waits to be drawn anew, and every chart is.
-_SETTLED = """() => {
+SETTLED = """() => {
     const app = document.querySelector('[data-testid=stApp]');
     if (!app || app.getAttribute('data-test-script-state') !== 'notRunning') return false;
     if (document.querySelector('[data-testid=stSkeleton], [data-testid=stSpinner]')) return false;
@@ -101,9 +101,9 @@ def opened(browser: Browser, width: int = 1280, scheme: Scheme = "light") -> Ite
 
 def settle(page: Page, timeout: float = 30_000) -> None:
     """Wait until the page is drawn and stays so."""
-    page.wait_for_function(_SETTLED, timeout=timeout)
+    page.wait_for_function(SETTLED, timeout=timeout)
     page.wait_for_timeout(150)
-    page.wait_for_function(_SETTLED, timeout=timeout)
+    page.wait_for_function(SETTLED, timeout=timeout)
 
 
 def no_trouble(page: Page) -> None:

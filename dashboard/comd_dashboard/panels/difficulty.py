@@ -125,8 +125,8 @@ def _map(run: RunRow, iteration: int, cells: Sequence[ScoreCell], threshold: flo
     meaning = _better(cells)
     subtitle(
         meaning,
-        "Each square: instructions with these two scores, the more the darker. Above the line the "
-        "student is ahead. Click a square for its instructions.",
+        "Each square: instructions with these two scores, the more, the fuller its colour. Above the "
+        "line the student is ahead. Click a square for its instructions.",
     )
     event = st.altair_chart(
         charts.score_map(on_map, threshold).properties(description=meaning),

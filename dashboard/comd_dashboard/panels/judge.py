@@ -83,7 +83,7 @@ def _charts(
         draw(
             charts.leads(sums.lead_counts(cells)),
             findings.flips(row),
-            "The student's lead in points in the two orders, the more pairs the darker; red: the "
+            "The student's lead in points in the two orders, the more pairs, the fuller; red: the "
             "winner changes with the order.",
         )
     with right, panel():
