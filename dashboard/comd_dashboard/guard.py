@@ -25,7 +25,7 @@ from starlette.requests import HTTPConnection, Request
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from comd_dashboard.launch import is_this_machine
+from comd_dashboard.launch import Network, is_this_machine
 
 USER = "x-comd-user"
 COOKIE = "comd_dashboard"
@@ -97,7 +97,7 @@ class ByProxy:
     """A proxy has asked already, and names the user in `header`; only `proxies` are believed."""
 
     header: str
-    proxies: Sequence[str]
+    proxies: Sequence[Network]
 
     def user(self, asked: HTTPConnection) -> str:
         peer = asked.client.host if asked.client else ""
@@ -236,13 +236,13 @@ def _hostname(headers: Headers) -> str:
     return host[: host.rfind("]") + 1] if host.startswith("[") else host.partition(":")[0]
 
 
-def _among(peer: str, proxies: Sequence[str]) -> bool:
+def _among(peer: str, proxies: Sequence[Network]) -> bool:
     try:
         address = ipaddress.ip_address(peer)
     except ValueError:
         return False
     mapped = getattr(address, "ipv4_mapped", None)  # of a socket that listens on both
-    return any((mapped or address) in ipaddress.ip_network(each, strict=False) for each in proxies)
+    return any((mapped or address) in each for each in proxies)
 
 
 def _digest(text: str) -> bytes:

@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import NoReturn
 
 from comd_platform.errors import ComdError
-from comd_platform.settings import get_settings
+from comd_platform.settings import Settings, get_settings
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 APP = Path(__file__).parent / "app.py"
 SERVE = Path(__file__).parent / "serve.py"
@@ -34,6 +36,10 @@ class DashboardMissing(ComdError):
     """The packages of the extra `dashboard` are not installed."""
 
 
+class NoNetwork(ComdError):
+    """What should name a trusted proxy is no address."""
+
+
 class Unprotected(ComdError):
     """The dashboard would be open to others, and ask nobody who they are."""
 
@@ -41,7 +47,8 @@ class Unprotected(ComdError):
 def command(port: int = PORT, address: str = ADDRESS) -> list[str]:
     """The command line that serves the dashboard; it reads COMD_* from its environment.
 
-    Raises DashboardMissing; Unprotected where it would listen beyond this machine and nobody guards.
+    Raises DashboardMissing, NoNetwork; Unprotected where it would listen beyond this machine with
+    nobody to guard it.
     """
     if importlib.util.find_spec("streamlit") is None:
         raise DashboardMissing(
@@ -49,6 +56,7 @@ def command(port: int = PORT, address: str = ADDRESS) -> list[str]:
             hint="Run: pip install 'comd[dashboard]'",
         )
     settings = get_settings()
+    trusted_networks(settings)
     is_guarded = settings.dashboard_password is not None or settings.dashboard_user_header
     if not is_guarded and not is_this_machine(address):
         raise Unprotected(
@@ -64,12 +72,26 @@ def command(port: int = PORT, address: str = ADDRESS) -> list[str]:
 def run(port: int = PORT, address: str = ADDRESS) -> NoReturn:
     """Become the process that serves, so that a signal to this one ends it.
 
-    Raises DashboardMissing, Unprotected.
+    Raises DashboardMissing, NoNetwork, Unprotected.
     """
     arguments = command(port, address)
     # Else uvicorn would believe anybody on this machine who says to speak for another address.
     os.environ["FORWARDED_ALLOW_IPS"] = ""
     os.execv(arguments[0], arguments)  # noqa: S606 - our own command
+
+
+def trusted_networks(settings: Settings) -> tuple[Network, ...]:
+    """The proxies that are believed. Raises NoNetwork."""
+    found: list[Network] = []
+    for each in settings.dashboard_trusted_proxy.split(","):
+        try:
+            found.append(ipaddress.ip_network(each.strip(), strict=False))
+        except ValueError as error:
+            raise NoNetwork(
+                f"--trusted-proxy {each.strip()!r} is neither an address nor a network",
+                hint="Write 10.0.0.7 or 10.0.0.0/8; in COMD_DASHBOARD_TRUSTED_PROXY with commas.",
+            ) from error
+    return tuple(found)
 
 
 def is_this_machine(host: str) -> bool:

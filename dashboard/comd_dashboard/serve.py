@@ -6,7 +6,7 @@ from starlette.middleware import Middleware
 from streamlit.starlette import App
 
 from comd_dashboard.guard import ByPassword, ByProxy, Guard, OnThisMachine, Protection
-from comd_dashboard.launch import APP
+from comd_dashboard.launch import APP, trusted_networks
 from comd_dashboard.pictures import ROUTE
 from comd_platform.settings import Settings, get_settings
 
@@ -14,8 +14,7 @@ from comd_platform.settings import Settings, get_settings
 def guard(settings: Settings) -> Guard:
     """The one that the settings ask for."""
     if settings.dashboard_user_header:
-        proxies = [each.strip() for each in settings.dashboard_trusted_proxy.split(",")]
-        return ByProxy(settings.dashboard_user_header, proxies)
+        return ByProxy(settings.dashboard_user_header, trusted_networks(settings))
     if settings.dashboard_password is not None:
         return ByPassword(settings.dashboard_password.get_secret_value())
     return OnThisMachine()

@@ -61,7 +61,9 @@ class Settings(BaseModel):
         1800.0, ge=0, description="Seconds to wait for a database that went away in mid-work."
     )
     dashboard_password: SecretStr | None = Field(
-        None, description="What comd dashboard asks for; unset: nothing, on this machine alone."
+        None,
+        min_length=1,
+        description="What comd dashboard asks for; unset: nothing, on this machine alone.",
     )
     dashboard_user_header: str | None = Field(
         None, description="Header in which a proxy before the dashboard names who is signed in."

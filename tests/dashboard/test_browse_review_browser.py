@@ -88,7 +88,7 @@ def test_filter_page_open_and_walk_the_tree(address: str, page: Page) -> None:
     wanted = child.get_attribute("data-id")
     child.click()
     until(page, lambda: f"instruction={wanted}" in page.url)
-    until(page, lambda: here.get_attribute("data-id") == wanted)
+    until(page, lambda: here.evaluate_all("all => all.map(one => one.dataset.id)") == [wanted])
     no_trouble(page)
     address_of_it = page.url
     page.get_by_role("button", name="Back to the list").click()
@@ -133,3 +133,30 @@ def test_a_queue_is_worked_by_keys_alone(address: str, page: Page, reviewer: URL
     assert decisions(reviewer)[-1] == ("edit", "are ufos real?")
     page.get_by_text("4 of").first.wait_for()
     no_trouble(page)
+
+
+def test_decisions_carry_the_name_that_one_signed_in_by(
+    reviewer: URL, page: Page, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COMD_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("COMD_DASHBOARD_PASSWORD", "correct horse")
+    with served(reviewer, tmp_path / "log") as address:
+        page.goto(f"{address}/review?run=paper&slice=random")
+        assert "/login?next=" in page.url
+        page.get_by_label("Your name").fill("Ada <b>Lovelace</b>")
+        page.get_by_label("Password").fill("wrong")
+        page.get_by_role("button", name="Sign in").click()
+        page.get_by_text("This is not the password.").wait_for()
+        page.get_by_label("Your name").fill("Ada <b>Lovelace</b>")
+        page.get_by_label("Password").fill("correct horse")
+        page.get_by_role("button", name="Sign in").click()
+        page.get_by_role("heading", name="Review").wait_for(timeout=60_000)
+        settle(page, 60_000)
+        assert page.url.endswith("/review?run=paper&slice=random&iteration=3")
+        told = page.get_by_text(re.compile("decided by Ada")).inner_text()
+        assert told.replace("\u2060", "") == "0 of 324 decided by Ada <b>Lovelace</b>"
+        page.keyboard.press("r")
+        until(page, lambda: len(decisions(reviewer)) == 1)
+    with psycopg.connect(libpq_url(reviewer)) as connection:
+        found = connection.execute("SELECT decision, author FROM review").fetchall()
+    assert found == [("reject", "Ada <b>Lovelace</b>")]

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 from browser import Scheme, chromium, no_trouble, opened, served, settle, shoot
+from made_up_pictures import make_pictures
 from sqlalchemy import URL, make_url
 
 from comd_platform.db.engine import libpq_url
@@ -29,6 +30,9 @@ ADDRESSES = {
         "difficulty": "?run=demo-0",
         "judge": "?run=demo-0",
         "progress": "?run=demo-0&with=demo-0-random&with=demo-0-seed-only",
+        "browse": "?run=demo-0&band=difficult",
+        "instruction": "?run=demo-0&instruction={grown}",
+        "review": "?run=demo-0&slice=difficult",
     },
     "half-million": {
         "now": "?run=random",
@@ -36,8 +40,14 @@ ADDRESSES = {
         "difficulty": "?run=paper&tau=0.25",
         "judge": "?run=paper",
         "progress": "?run=paper",
+        "browse": "?run=paper",
+        "instruction": "?run=paper&instruction={grown}",
+        "review": "?run=paper&slice=quarantined&iteration=1",
     },
 }
+PAGES = {"now": "", "instruction": "browse"}
+"""Of a picture that is not named as its page is."""
+
 LOOKS: tuple[tuple[str, int, Scheme], ...] = (
     ("tinyworld", 1280, "light"),
     ("half-million", 1920, "dark"),
@@ -62,10 +72,14 @@ def look(
     """A run's name, the address of a dashboard that shows it, and how to look at it."""
     name, width, scheme = request.param
     url = make_url(os.environ[f"COMD_PICTURES_{name.upper().replace('-', '_')}"])
-    if name == "half-million":
-        _as_if_just_now(url)
-    with served(url, tmp_path_factory.mktemp(name) / "log") as address:
-        yield name, address, width, scheme
+    with pytest.MonkeyPatch.context() as patch:
+        if name == "half-million":
+            _as_if_just_now(url)
+            pictures = tmp_path_factory.mktemp("pictures")
+            make_pictures(pictures, 1, _pictures_of(url))
+            patch.setenv("COMD_IMAGES", str(pictures))
+        with served(url, tmp_path_factory.mktemp(name) / "log") as address:
+            yield name, address, width, scheme
 
 
 def _as_if_just_now(url: URL) -> None:
@@ -85,11 +99,38 @@ def _as_if_just_now(url: URL) -> None:
         )
 
 
+def _pictures_of(url: URL) -> int:
+    """Up to which image the pages below show pictures."""
+    with psycopg.connect(libpq_url(url)) as connection:
+        row = connection.execute(
+            "SELECT image_id FROM instruction WHERE id = %s", [_grown(url)]
+        ).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def _grown(url: URL) -> int:
+    """The first instruction with both a parent and a child."""
+    with psycopg.connect(libpq_url(url)) as connection:
+        row = connection.execute(
+            "SELECT min(grown.id) FROM instruction AS grown"
+            " JOIN instruction AS child ON child.parent_id = grown.id"
+            " JOIN run_iteration ON run_iteration.pool_id = grown.pool_id"
+            " WHERE grown.parent_id IS NOT NULL AND run IN ('demo-0', 'paper')"
+        ).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
 @pytest.mark.parametrize("path", ADDRESSES["tinyworld"])
 def test_picture(look: tuple[str, str, int, Scheme], browser: Browser, path: str) -> None:
     name, address, width, scheme = look
+    url = make_url(os.environ[f"COMD_PICTURES_{name.upper().replace('-', '_')}"])
+    query = ADDRESSES[name][path]
     with opened(browser, width, scheme) as page:
-        page.goto(f"{address}/{'' if path == 'now' else path}{ADDRESSES[name][path]}")
+        if "{grown}" in query:
+            query = query.format(grown=_grown(url))
+        page.goto(f"{address}/{PAGES.get(path, path)}{query}")
         page.get_by_role("heading", level=2).wait_for(timeout=60_000)
         settle(page, 60_000)
         no_trouble(page)

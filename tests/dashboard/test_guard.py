@@ -21,8 +21,8 @@ from websockets.sync.client import connect
 
 from comd_dashboard import guard
 from comd_dashboard.guard import COOKIE, HEALTH, USER, ByPassword, ByProxy, Guard, OnThisMachine
-from comd_dashboard.launch import Unprotected, command, is_this_machine
-from comd_platform.settings import get_settings
+from comd_dashboard.launch import NoNetwork, Unprotected, command, is_this_machine, trusted_networks
+from comd_platform.settings import Settings, SettingsError, get_settings
 
 PASSWORD = "correct horse"
 
@@ -79,7 +79,8 @@ def test_a_name_that_was_turned_to_this_machine_is_refused(host: str) -> None:
 
 
 def test_the_proxy_names_the_user_and_nobody_else_does() -> None:
-    by = ByProxy("X-Forwarded-User", ["10.1.0.0/16", "::1"])
+    proxies = trusted_networks(Settings(dashboard_trusted_proxy="10.1.0.0/16, ::1"))
+    by = ByProxy("X-Forwarded-User", proxies)
     asked = client(by, peer="10.1.2.3")
     assert asked.get("/", headers={"x-forwarded-user": "Ada Lovelace"}).text == "Ada%20Lovelace"
     with asked.websocket_connect("/stream", headers={"x-forwarded-user": "ada"}) as socket:
@@ -181,6 +182,18 @@ def test_beyond_this_machine_only_with_a_guard(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("COMD_DASHBOARD_PASSWORD", PASSWORD)
     get_settings.cache_clear()
     assert "0.0.0.0" in command(8501, "0.0.0.0")
+    get_settings.cache_clear()
+
+
+def test_an_empty_password_and_a_proxy_that_is_no_address_are_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with pytest.raises(NoNetwork, match="'my-proxy' is neither"):
+        trusted_networks(Settings(dashboard_trusted_proxy="::1,my-proxy"))
+    monkeypatch.setenv("COMD_DASHBOARD_PASSWORD", "")
+    get_settings.cache_clear()
+    with pytest.raises(SettingsError, match="COMD_DASHBOARD_PASSWORD"):
+        command(8501, "0.0.0.0")
     get_settings.cache_clear()
 
 

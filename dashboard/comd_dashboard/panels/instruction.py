@@ -31,7 +31,7 @@ def instruction(story: Story, iteration: int, opened: Opened) -> None:
             facts(story.facts)
         with st.container(border=True):
             st.markdown("**Ancestors and descendants**")
-            tree(story.family, f"tree-{story.facts.instruction_id}", opened)
+            tree(story.family, "tree", opened)
     standing = [row for row in story.itself.assessed if row.iteration <= iteration]
     with right:
         with st.container(border=True):
