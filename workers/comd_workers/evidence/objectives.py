@@ -20,9 +20,9 @@ from comd_workers.cli.loop import stop_on_signals
 from comd_workers.cli.progress import Board
 from comd_workers.evidence.arms import Arm
 from comd_workers.evidence.collect import collect, write_results
-from comd_workers.evidence.page import differences, made, spreads, table
+from comd_workers.evidence.page import differences, interval, made, spreads, table
 from comd_workers.evidence.play import Evidence
-from comd_workers.evidence.results import Results
+from comd_workers.evidence.results import MEASURES, Results
 
 SEEDS = "21,22,23"
 PAGE, RESULTS = Path("docs/objectives.md"), Path("docs/evidence/objectives.json")
@@ -97,9 +97,28 @@ def tables(results: Results) -> str:
             spreads(results, played),
             f"Less *{arms[0].title}*, paired by seed:",
             differences(results, baseline, played),
+            "The 95 % intervals of these differences (t, few seeds):",
+            _intervals(results, baseline, played),
             _training(results, baseline, played),
         ]
     return "\n\n".join(parts)
+
+
+def _intervals(results: Results, baseline: str, arms: dict[str, str]) -> str:
+    return table(
+        ("arm", *(measure.title for measure in MEASURES)),
+        [
+            (
+                title,
+                *(
+                    interval(found) if (found := results.difference(arm, baseline, each)) else "-"
+                    for each in MEASURES
+                ),
+            )
+            for arm, title in arms.items()
+            if arm != baseline
+        ],
+    )
 
 
 def _training(results: Results, baseline: str, arms: dict[str, str]) -> str:

@@ -65,7 +65,7 @@ def _claims(results: Results) -> str:
                 claim.words,
                 claim.measure.title,
                 f"{found.mean:+.3f}",
-                _interval(found),
+                interval(found),
                 _p(found),
                 f"{found.wins} of {found.n}",
                 said,
@@ -199,7 +199,8 @@ def _cell(found: Difference | None) -> str:
     return said
 
 
-def _interval(found: Difference) -> str:
+def interval(found: Difference) -> str:
+    """The 95 % interval, where there is more than one seed."""
     return "-" if found.low is None else f"{found.low:+.3f} to {found.high:+.3f}"
 
 
