@@ -218,8 +218,8 @@ class StudentTrainer(Trainer):
         self, output_dir: str | None = None, state_dict: dict[str, Any] | None = None
     ) -> None:
         """Without what was added to the student for its training alone (objectives/token_kd.py)."""
-        assert state_dict is not None  # DeepSpeed's, gathered
-        kept = {k: v for k, v in state_dict.items() if BRIDGE not in k.split(".")}
+        # DeepSpeed's, gathered; under ZeRO-3 on the first rank alone, and the others write nothing.
+        kept = state_dict and {k: v for k, v in state_dict.items() if BRIDGE not in k.split(".")}
         super()._save(output_dir, kept)
 
     def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
