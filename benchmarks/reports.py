@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import math
+import os
 import pkgutil
 import re
 import statistics
@@ -37,6 +38,7 @@ from comd_platform.reports.reviews import SLICES
 GOALS = {500_000: 0.3, 5_000_000: 1.5}
 """Instructions -> seconds that no report may take."""
 TIMEOUT_S = 60
+PLAN_WORTH_S = 0.1  # the plan of what is quicker tells little
 SETTINGS = f"SET statement_timeout = {1000 * TIMEOUT_S}; SET work_mem = '{WORK_MEM}'"
 """The second as the dashboard's reader has it."""
 SHOWN = 5  # curves in the picture: of the reports that take longest
@@ -93,13 +95,15 @@ machine. Every public function of `comd_platform.reports` that takes a session i
 finished run in the paper's proportions (four iterations, all assessed; judgements, replies, work items
 and usage included), through Python and to the last row. Medians over the rounds, caches warm; the goals
 are 300 ms at half a million instructions and 1.5 s at five million, and **(!)** marks what misses them.
+The load average was {load:.1f} on {cores} cores afterwards; more than {cores} means that other work was
+in the way.
 
 | report | {sizes} |
 | --- | {rule} |
 {lines}
 
-Each name leads to its plan at {largest} instructions: EXPLAIN (ANALYZE, BUFFERS) of every statement that
-it sends, in order.
+What takes longer than {worth:.0f} ms leads to its plan at {largest} instructions: EXPLAIN (ANALYZE,
+BUFFERS) of every statement that it sends, in order.
 
 Not measured:
 
@@ -266,7 +270,7 @@ def write_page(measured: dict[int, list[Timing]], where: URL) -> None:
     lines = []
     for name, ask in questions().items():
         plan = folder / f"{re.sub('[^a-z0-9]+', '-', name.lower()).strip('-')}.txt"
-        if math.isfinite(median_of(measured[largest], name) or math.inf):
+        if PLAN_WORTH_S < (median_of(measured[largest], name) or 0.0) < math.inf:
             plan.write_text(f"{plans(url, ask)}\n")
         cells = [name if not plan.exists() else f"[{name}](plans/{plan.name})"]
         for size, goal in GOALS.items():
@@ -280,6 +284,9 @@ def write_page(measured: dict[int, list[Timing]], where: URL) -> None:
             rule=" | ".join("---:" for _ in GOALS),
             lines="\n".join(lines),
             largest=short(largest),
+            worth=1000 * PLAN_WORTH_S,
+            load=os.getloadavg()[0],
+            cores=os.cpu_count(),
             excused="\n".join(f"- `{name}`: {why}." for name, why in EXCUSED.items()),
         )
     )
