@@ -55,7 +55,7 @@ def measure(scale: float, rounds: int) -> list[Row]:
 
 def grow(scale: float) -> list[Curve]:
     sizes = [scaled(size, scale) for size in SIZES]
-    seconds, peaks = [], []
+    seconds, bare, peaks = [], [], []
     with server() as where, tempfile.TemporaryDirectory(prefix="comd-bench-") as made:
         for size in sizes:
             records = max(1, round(size * len(TURNS) / sum(TURNS)))
@@ -65,11 +65,24 @@ def grow(scale: float) -> list[Curve]:
             with database(where) as stored:
                 _draw(stored, room, pictures)
                 took, peak = _apart(stored, room, _file(room, records, pictures))
+                bare.append(_again(stored))
             seconds.append(took)
             peaks.append(peak)
     note = "Peak memory: " + ", ".join(f"{peak:.0f} MB" for peak in peaks) + "."
-    what = "import with pictures already stored"
-    return [Curve("Import and diversity", what, "rows", sizes, seconds, note)]
+    topic = "Import and diversity"
+    return [
+        Curve(topic, "import with pictures already stored", "rows", sizes, seconds, note),
+        Curve(topic, "one bare INSERT of its rows", "rows", sizes, bare, "What PostgreSQL takes."),
+    ]
+
+
+def _again(url: URL) -> float:
+    """The instructions once more, by one statement, into a table with the same indexes."""
+    columns = ", ".join(COLUMNS)
+    with connected(url) as engine, transaction(engine) as session:
+        session.execute(text("CREATE TABLE again (LIKE instruction INCLUDING ALL)"))
+        statement = f"INSERT INTO again ({columns}) SELECT {columns} FROM instruction ORDER BY id"
+        return timed(lambda: session.execute(text(statement)))
 
 
 def _row(where: URL, template: URL, room: Path, records: int, pictures: int, rounds: int) -> Row:
