@@ -218,8 +218,9 @@ class StudentTrainer(Trainer):
         self, output_dir: str | None = None, state_dict: dict[str, Any] | None = None
     ) -> None:
         """Without what was added to the student for its training alone (objectives/token_kd.py)."""
-        # DeepSpeed's, gathered; under ZeRO-3 on the first rank alone, and the others write nothing.
-        kept = state_dict and {k: v for k, v in state_dict.items() if BRIDGE not in k.split(".")}
+        if state_dict is None:
+            return  # under ZeRO-3 DeepSpeed gathers the weights on rank 0, which writes them
+        kept = {k: v for k, v in state_dict.items() if BRIDGE not in k.split(".")}
         super()._save(output_dir, kept)
 
     def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
