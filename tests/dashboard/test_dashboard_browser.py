@@ -46,7 +46,8 @@ def test_every_page_is_drawn_without_trouble(
     address: str, browser: Browser, view: View, width: int, scheme: Scheme, tmp_path: Path
 ) -> None:
     with opened(browser, width, scheme) as page:
-        page.goto(f"{address}/{view.path}?run=paper")
+        path = "" if view is VIEWS[0] else view.path  # the first one lives at the root
+        page.goto(f"{address}/{path}?run=paper")
         page.get_by_role("heading", level=2).wait_for(timeout=30_000)
         settle(page)
         no_trouble(page)
@@ -112,8 +113,8 @@ def test_the_raw_replies_can_be_paged_and_another_case_chosen(address: str, page
     page.goto(f"{address}/judge?run=paper&iteration=3")
     settle(page)
     page.get_by_role("button", name="More").click()
+    page.locator("button:not([disabled])", has_text="Back").wait_for()
     settle(page)
-    assert page.get_by_role("button", name="Back").is_enabled()
     page.get_by_test_id("stMain").get_by_test_id("stSelectbox").locator("input").click()
     page.get_by_role("option", name="one order only").click()
     page.wait_for_url("**pairs=one+order+only**")
