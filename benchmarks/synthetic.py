@@ -44,7 +44,7 @@ _BULKY = (
     "work_item",
     "usage",
 )
-_FAST = {"wal_level": "minimal", "max_wal_senders": "0", "max_wal_size": "8GB", "fsync": "off"}
+_FAST = {"wal_level": "minimal", "max_wal_senders": "0", "max_wal_size": "2GB", "fsync": "off"}
 # Statistics lag behind within the transaction: a nested loop would be a guess that costs hours.
 _SESSION = """
 SET synchronous_commit = off; SET maintenance_work_mem = '1GB'; SET work_mem = '512MB';
