@@ -13,10 +13,10 @@ from hostile_texts import HOSTILE, OUTSIDE
 from sqlalchemy import URL
 from streamlit.testing.v1 import AppTest
 
-from comd_dashboard.plain import plain
 from comd_dashboard.views import VIEWS
 from comd_dashboard.views.view import View
 from comd_platform.db.engine import libpq_url
+from comd_platform.plain import plain
 
 Open = Callable[[URL], AppTest]
 Go = Callable[[AppTest, str], AppTest]

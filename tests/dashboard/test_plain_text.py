@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from comd_dashboard.plain import SHOWN, line, markdown, plain
+from comd_dashboard.plain import markdown
+from comd_platform.plain import SHOWN, line, plain
 
 TEXTS = st.one_of(st.text(), st.sampled_from(sorted(HOSTILE.values())))
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import altair as alt
 
-from comd_dashboard import plain
 from comd_dashboard.charts import style
+from comd_platform.plain import line
 from comd_platform.reports.difficulty import (
     MAP_STEP,
     DifficultyBin,
@@ -160,7 +160,7 @@ def by_task_type(rows: Sequence[TaskTypeRow], most: int = 12) -> style.AnyChart:
     """The difficult share of the `most` frequent task types, the most difficult first."""
     values = [
         {
-            "type": plain.line(row.task_type, 40),
+            "type": line(row.task_type, 40),
             "share": row.difficult_share,
             "label": f"{100 * row.difficult_share:.0f} %",
             "difficult": row.difficult,

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 import altair as alt
 
-from comd_dashboard import plain, words
+from comd_dashboard import words
 from comd_dashboard.charts import style
+from comd_platform.plain import line
 from comd_platform.reports.pools import FunnelRow, PoolRow, RejectionRow
 
 NEW, OLD = "new in this iteration", "from before"
@@ -104,7 +105,7 @@ def rejections(rows: Sequence[RejectionRow]) -> style.AnyChart:
     """One iteration's reasons, the most frequent first, with their share of all replies."""
     bars = [
         {
-            "reason": plain.line(row.reason.replace("_", " "), 40),
+            "reason": line(row.reason.replace("_", " "), 40),
             "replies": row.replies,
             "share": row.share,
             "label": f"{words.count(row.replies)} · {words.percent(row.share, 1)}",

@@ -7,8 +7,9 @@ from typing import Literal
 
 import altair as alt
 
-from comd_dashboard import plain, words
+from comd_dashboard import words
 from comd_dashboard.charts import style
+from comd_platform.plain import line
 from comd_platform.reports.against_teacher import OutcomeRow, TypeRow
 from comd_platform.reports.evaluations import ScoreRow
 from comd_platform.reports.training import LossPoint
@@ -70,7 +71,7 @@ def by_task_type(rows: Sequence[TypeRow], measure: Measure, most: int = 15) -> s
     values = [
         {
             "iteration": row.iteration,
-            "type": plain.line(row.task_type, 40),
+            "type": line(row.task_type, 40),
             "value": value,
             "label": f"{100 * value:.0f} %" if share else f"{value:.1f}",
             "scored": row.scored,
@@ -84,7 +85,7 @@ def by_task_type(rows: Sequence[TypeRow], measure: Measure, most: int = 15) -> s
         y=alt.Y(
             "type:N",
             title=None,
-            sort=[plain.line(name, 40) for name in kept],
+            sort=[line(name, 40) for name in kept],
             axis=alt.Axis(labelLimit=150),
         ),
         tooltip=[
@@ -164,7 +165,7 @@ def held_out(
     top = max([1.0, *(row.score for rows in of_benchmark.values() for row in rows)])
     points = [
         {
-            "run": plain.line(name, 60),
+            "run": line(name, 60),
             "iteration": row.iteration,
             "score": row.score,
             "low": max(0.0, row.score - row.half_width),
@@ -187,10 +188,10 @@ def held_out(
     colour = alt.Color(
         "run:N",
         scale=alt.Scale(
-            domain=[plain.line(name, 60) for name in names],
+            domain=[line(name, 60) for name in names],
             range=[style.STUDENT, *style.COMPARED],
         ),
-        legend=style.legend(plain.line(name, 60) for name in names),
+        legend=style.legend(line(name, 60) for name in names),
     )
     base = alt.Chart(style.data(points))
     lines = base.mark_line(point=alt.OverlayMarkDef(size=70, filled=True), strokeWidth=2.5).encode(

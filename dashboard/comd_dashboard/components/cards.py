@@ -10,7 +10,7 @@ import streamlit as st
 from comd_dashboard import words
 from comd_dashboard.components.loading import asset
 from comd_dashboard.pictures import address
-from comd_dashboard.plain import line
+from comd_platform.plain import line
 from comd_platform.reports.browsing import BrowseRow
 
 _CARDS = st.components.v2.component("comd.cards", css=asset("cards.css"), js=asset("cards.js"))

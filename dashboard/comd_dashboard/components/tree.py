@@ -8,7 +8,7 @@ from typing import Any
 import streamlit as st
 
 from comd_dashboard.components.loading import asset
-from comd_dashboard.plain import line
+from comd_platform.plain import line
 from comd_platform.reports.lineages import Relative
 
 _TREE = st.components.v2.component("comd.tree", css=asset("tree.css"), js=asset("tree.js"))

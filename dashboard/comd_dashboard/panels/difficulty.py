@@ -6,10 +6,12 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from comd_dashboard import address, findings, links, plain, words
+from comd_dashboard import address, findings, links, words
 from comd_dashboard.charts import difficulty as charts
 from comd_dashboard.data import read
 from comd_dashboard.panels.panel import draw, guarded, metric, metrics, nothing_yet, panel, subtitle
+from comd_dashboard.plain import markdown
+from comd_platform.plain import line
 from comd_platform.reports import difficulty as sums
 from comd_platform.reports.browsing import Filters, browse
 from comd_platform.reports.cells import ScoreCell, score_cells
@@ -117,7 +119,7 @@ def _next(run: RunRow, cells: Sequence[ScoreCell], threshold: float) -> None:
             metric("Sources of the next pool", words.count(pool.quota.sources))
             if pool.expected is not None:
                 metric("New instructions, about", words.count(pool.expected))
-    st.caption(plain.markdown(findings.next_pool(pool, run.selection), 600))
+    st.caption(markdown(findings.next_pool(pool, run.selection), 600))
 
 
 def _map(run: RunRow, iteration: int, cells: Sequence[ScoreCell], threshold: float) -> None:
@@ -157,9 +159,7 @@ def _cell(run: RunRow, iteration: int, cell: sums.MapCell) -> None:
         Filters(iteration, teacher=cell.teacher_range, student=cell.student_range),
         limit=EXAMPLES,
     )
-    st.code(
-        "\n".join(plain.line(row.text, 120) for row in found.rows), language=None, wrap_lines=True
-    )
+    st.code("\n".join(line(row.text, 120) for row in found.rows), language=None, wrap_lines=True)
     links.browse(
         "All of them",
         links.browsing(run.run, iteration, teacher=cell.teacher_range, student=cell.student_range),

@@ -11,7 +11,8 @@ import streamlit as st
 from comd_dashboard import words
 from comd_dashboard.components.tree import tree
 from comd_dashboard.pictures import address, thumbnails
-from comd_dashboard.plain import line, markdown, plain
+from comd_dashboard.plain import markdown
+from comd_platform.plain import line, plain
 from comd_platform.reports.lineages import AssessedRow
 from comd_platform.reports.reasons import reasons
 from comd_platform.reports.story import Facts, Reply, Story, Written

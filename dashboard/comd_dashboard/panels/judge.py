@@ -7,10 +7,11 @@ from collections.abc import Sequence
 import pandas as pd
 import streamlit as st
 
-from comd_dashboard import address, findings, links, plain, words
+from comd_dashboard import address, findings, links, words
 from comd_dashboard.charts import judge as charts
 from comd_dashboard.data import read
 from comd_dashboard.panels.panel import draw, guarded, metric, metrics, nothing_yet, panel, subtitle
+from comd_platform.plain import line, plain
 from comd_platform.reports import judge as sums
 from comd_platform.reports.judged import KINDS, JudgedPair, judge_replies, judged_pairs
 from comd_platform.reports.orders import OrderCell, order_cells
@@ -168,8 +169,8 @@ def _table(pairs: Sequence[JudgedPair], key: str) -> list[int]:
     chosen = st.dataframe(
         pd.DataFrame(
             {
-                "instruction": [plain.line(pair.text) for pair in pairs],
-                "task type": [plain.line(pair.task_type) for pair in pairs],
+                "instruction": [line(pair.text) for pair in pairs],
+                "task type": [line(pair.task_type) for pair in pairs],
                 "teacher first": [_scores(pair.teacher_1, pair.student_1) for pair in pairs],
                 "student first": [_scores(pair.teacher_2, pair.student_2) for pair in pairs],
                 "flags": [", ".join(pair.flags).replace("_", " ") for pair in pairs],
@@ -200,12 +201,12 @@ def _scores(teacher: float | None, student: float | None) -> str:
 
 def _whole(run: RunRow, iteration: int, pair: JudgedPair) -> None:
     st.caption(f"Instruction {pair.instruction_id}")
-    st.code(plain.plain(pair.text), language=None, wrap_lines=True)
+    st.code(plain(pair.text), language=None, wrap_lines=True)
     for reply in read(judge_replies, run.run_id, iteration, pair.instruction_id):
         order = reply.position.replace("_", " ")
         attempt = f", attempt {reply.attempt}" if reply.attempt > 1 else ""
         st.caption(f"Reply with the {order}{attempt}: {reply.status}")
-        st.code(plain.plain(reply.raw), language=None, wrap_lines=True)
+        st.code(plain(reply.raw), language=None, wrap_lines=True)
     links.browse(
         "Everything about it",
         links.browsing(run.run, iteration, instruction=pair.instruction_id),

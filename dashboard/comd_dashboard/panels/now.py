@@ -8,10 +8,12 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from comd_dashboard import plain, words
+from comd_dashboard import words
 from comd_dashboard.data import ReadError, read_now
 from comd_dashboard.panels.panel import metric, metrics, nothing_yet, panel, subtitle
 from comd_dashboard.panels.workers import worker_table
+from comd_dashboard.plain import markdown
+from comd_platform.plain import line, plain
 from comd_platform.reports.now import Now, run_now
 from comd_platform.reports.progress import PhaseProgress
 from comd_platform.reports.runs import RunRow
@@ -70,10 +72,10 @@ def _show(now: Now) -> None:
 
 def _driven(now: Now) -> str:
     if now.driver:
-        return f"Driven by {plain.markdown(now.driver)}."
+        return f"Driven by {markdown(now.driver)}."
     if now.finished:
         return "Every iteration that was asked for is done."
-    return f"Nobody drives it. Go on with `comd iterate {plain.line(now.run.run)}`"
+    return f"Nobody drives it. Go on with `comd iterate {line(now.run.run)}`"
 
 
 def _standing(now: Now, current: PhaseProgress) -> None:
@@ -131,7 +133,7 @@ def _trouble(now: Now) -> None:
     set_aside = sum(row.records for row in now.failures if row.state == "quarantined")
     if ledger.fatal:
         st.error("A phase cannot go on until somebody has mended this:")
-        st.code(plain.plain(ledger.error), language=None, wrap_lines=True)
+        st.code(plain(ledger.error), language=None, wrap_lines=True)
     counts = (
         ("Leases run out", ledger.overdue, "Held by a worker that is silent; given away shortly."),
         ("Items taken over", ledger.taken_over, "Their worker died or was cut off."),
@@ -165,7 +167,7 @@ def _training(training: TrainingRow) -> None:
             if training.failure_kind:
                 metric("Failed", training.failure_kind.replace("_", " "))
         if training.error:
-            st.code(plain.plain(training.error), language=None, wrap_lines=True)
+            st.code(plain(training.error), language=None, wrap_lines=True)
 
 
 def _phases(phases: list[PhaseProgress]) -> None:
@@ -185,7 +187,7 @@ def _phases(phases: list[PhaseProgress]) -> None:
     if any(phase.quarantined for phase in phases):
         columns["set aside"] = [phase.quarantined for phase in phases]
     if any(phase.note for phase in phases):
-        columns["note"] = [plain.line(phase.note or "") for phase in phases]
+        columns["note"] = [line(phase.note or "") for phase in phases]
     st.dataframe(
         pd.DataFrame(columns),
         hide_index=True,
@@ -226,10 +228,10 @@ def _failures(now: Now) -> None:
                     (
                         row.iteration,
                         row.phase,
-                        plain.line(row.reason),
+                        line(row.reason),
                         row.state.replace("quarantined", "set aside"),
                         row.records,
-                        plain.line(row.example),
+                        line(row.example),
                     )
                     for row in now.failures
                 ],

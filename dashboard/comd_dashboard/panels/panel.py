@@ -7,9 +7,9 @@ from contextlib import contextmanager
 
 import streamlit as st
 
-from comd_dashboard import plain
 from comd_dashboard.charts.style import AnyChart
 from comd_dashboard.data import ReadError
+from comd_dashboard.plain import markdown
 
 
 @contextmanager
@@ -39,14 +39,14 @@ def metrics() -> Iterator[None]:
 
 def metric(label: str, value: str, help_: str | None = None) -> None:
     """One of `metrics`, as wide as its number is."""
-    st.metric(plain.markdown(label), plain.markdown(value), help=help_, width="content")
+    st.metric(markdown(label), markdown(value), help=help_, width="content")
 
 
 def subtitle(text: str, below: str = "") -> None:
     """What a table means, as the title of a chart says it; `below`: what to know when reading it."""
-    st.markdown(f"**{plain.markdown(text)}**")
+    st.markdown(f"**{markdown(text)}**")
     if below:
-        st.caption(plain.markdown(below, 400))
+        st.caption(markdown(below, 400))
 
 
 def draw(chart: AnyChart, meaning: str, below: str = "") -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from comd_dashboard import address, findings, links, plain
+from comd_dashboard import address, findings, links
 from comd_dashboard.charts import pools as charts
 from comd_dashboard.data import read
 from comd_dashboard.panels.panel import draw, nothing_yet, panel, subtitle
+from comd_platform.plain import line, plain
 from comd_platform.reports.pools import (
     RejectedReply,
     augmentation_funnel,
@@ -90,7 +91,7 @@ def _examples(run: RunRow, iteration: int, reasons: list[str]) -> RejectedReply 
     """A table of one reason's replies; the one that is chosen, at first the first."""
     subtitle("Rejected replies", "Choose a row to read it whole, beside this table.")
     reason = address.choice(
-        "Reason", reasons, "reason", shown=lambda name: plain.line(name.replace("_", " "), 60)
+        "Reason", reasons, "reason", shown=lambda name: line(name.replace("_", " "), 60)
     )
     replies = read(rejected_replies, run.run_id, iteration, reason, limit=EXAMPLES)
     if not replies:
@@ -99,8 +100,8 @@ def _examples(run: RunRow, iteration: int, reasons: list[str]) -> RejectedReply 
     chosen = st.dataframe(
         pd.DataFrame(
             {
-                "source": [plain.line(reply.source) for reply in replies],
-                "reply": [plain.line(reply.text or reply.raw) for reply in replies],
+                "source": [line(reply.source) for reply in replies],
+                "reply": [line(reply.text or reply.raw) for reply in replies],
             }
             | near
         ),
@@ -121,12 +122,12 @@ def _examples(run: RunRow, iteration: int, reasons: list[str]) -> RejectedReply 
 
 def _whole(run: RunRow, iteration: int, reply: RejectedReply) -> None:
     st.caption(f"Source, of the band {reply.band}")
-    st.code(plain.plain(reply.source), language=None, wrap_lines=True)
+    st.code(plain(reply.source), language=None, wrap_lines=True)
     st.caption("Reply, as it came")
-    st.code(plain.plain(reply.raw), language=None, wrap_lines=True)
+    st.code(plain(reply.raw), language=None, wrap_lines=True)
     if reply.nearest is not None:
         st.caption(f"Nearest instruction of the same picture, at ROUGE-L {reply.rouge_l:.2f}")
-        st.code(plain.plain(reply.nearest), language=None, wrap_lines=True)
+        st.code(plain(reply.nearest), language=None, wrap_lines=True)
     links.browse(
         "Open the source",
         links.browsing(run.run, iteration - 1, instruction=reply.source_id),

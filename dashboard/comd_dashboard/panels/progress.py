@@ -7,10 +7,11 @@ from collections.abc import Sequence
 import pandas as pd
 import streamlit as st
 
-from comd_dashboard import address, findings, plain, words
+from comd_dashboard import address, findings, words
 from comd_dashboard.charts import progress as charts
 from comd_dashboard.data import read
 from comd_dashboard.panels.panel import draw, nothing_yet, panel, subtitle
+from comd_platform.plain import line
 from comd_platform.reports import against_teacher
 from comd_platform.reports.against_teacher import held_out_against_teacher
 from comd_platform.reports.cells import score_cells
@@ -64,7 +65,7 @@ def held_out(run: RunRow, compared: Sequence[RunRow]) -> None:
         benchmark = benchmarks[0]
         if len(benchmarks) > 1:
             benchmark = address.choice(
-                "Benchmark", benchmarks, "benchmark", shown=lambda name: plain.line(name, 60)
+                "Benchmark", benchmarks, "benchmark", shown=lambda name: line(name, 60)
             )
         of_it = [row for row in scores[run.run] if row.benchmark == benchmark]
         against = [
@@ -145,7 +146,7 @@ def comparison(run: RunRow, compared: Sequence[RunRow]) -> None:
             follow=True,
         )
         _measures(found, iteration)
-        others = " ".join(plain.line(each.run) for each in (run, *compared))
+        others = " ".join(line(each.run) for each in (run, *compared))
         st.caption("Which of the differences held out are more than chance:")
         st.code(f"comd compare {others}", language=None)
 
@@ -153,18 +154,18 @@ def comparison(run: RunRow, compared: Sequence[RunRow]) -> None:
 def _settings(found: SideBySide) -> None:
     if not found.settings:
         return
-    told = {"setting": [plain.line(name) for name in found.settings]}
+    told = {"setting": [line(name) for name in found.settings]}
     for place, run in enumerate(found.runs):
-        told[plain.line(run)] = [plain.line(v[place]) for v in found.settings.values()]
+        told[line(run)] = [line(v[place]) for v in found.settings.values()]
     with st.expander(f"Settings that differ: {len(found.settings)}"):
         st.dataframe(pd.DataFrame(told), hide_index=True, width="stretch")
 
 
 def _measures(found: SideBySide, iteration: int) -> None:
     rows = [row for row in found.rows if row.iteration == iteration]
-    told = {"measure": [plain.line(row.measure) for row in rows]}
+    told = {"measure": [line(row.measure) for row in rows]}
     for place, run in enumerate(found.runs):
-        told[plain.line(run)] = [_value(row, place) for row in rows]
+        told[line(run)] = [_value(row, place) for row in rows]
     height = 38 + 35 * len(rows)
     st.dataframe(pd.DataFrame(told), hide_index=True, width="stretch", height=height)
 

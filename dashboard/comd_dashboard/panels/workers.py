@@ -7,9 +7,10 @@ from collections.abc import Sequence
 import pandas as pd
 import streamlit as st
 
-from comd_dashboard import plain, words
+from comd_dashboard import words
 from comd_dashboard.data import read_now
 from comd_dashboard.panels.panel import nothing_yet, panel, subtitle
+from comd_platform.plain import line
 from comd_platform.reports.workers import WorkerRow, list_workers
 
 REFRESH_SECONDS = 5.0
@@ -37,16 +38,16 @@ def worker_table(rows: Sequence[WorkerRow]) -> None:
         subtitle(f"Workers: {alive} alive{lost}")
         columns: dict[str, list[str]] = {
             "state": [row.state for row in rows],
-            "worker": [plain.line(row.worker) for row in rows],
-            "host": [plain.line(row.host) for row in rows],
+            "worker": [line(row.worker) for row in rows],
+            "host": [line(row.host) for row in rows],
             "roles": [", ".join(row.roles) for row in rows],
-            "device": [plain.line(row.device) for row in rows],
+            "device": [line(row.device) for row in rows],
             "memory": [words.size(row.memory_bytes) for row in rows],
         }
         if any(row.device_bytes for row in rows):
             columns["on device"] = [words.size(row.device_bytes) for row in rows]
         columns |= {
-            "working on": [plain.line(row.working_on or "") for row in rows],
+            "working on": [line(row.working_on or "") for row in rows],
             "silent for": [words.duration(row.heartbeat_age) for row in rows],
             "up": [words.duration(row.up_seconds) for row in rows],
         }

@@ -11,9 +11,9 @@ from comd_dashboard.components.cards import cards
 from comd_dashboard.data import read, read_now
 from comd_dashboard.panels.instruction import instruction
 from comd_dashboard.panels.panel import nothing_yet, panel
-from comd_dashboard.plain import line
 from comd_dashboard.runs import Chosen
 from comd_dashboard.views.view import View
+from comd_platform.plain import line
 from comd_platform.reports.browsing import (
     COUNTED,
     ORDERS,

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import streamlit as st
 
-from comd_dashboard import plain
 from comd_dashboard.panels.now import now
+from comd_dashboard.plain import markdown
 from comd_dashboard.runs import Chosen
 from comd_dashboard.views.view import View
 
 
 def show(chosen: Chosen) -> None:
-    st.header(plain.markdown(chosen.run.run), anchor=False)
+    st.header(markdown(chosen.run.run), anchor=False)
     with st.container(key="now"):
         now(chosen.run)
 

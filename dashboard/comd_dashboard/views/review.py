@@ -11,11 +11,12 @@ from comd_dashboard.components.keys import keys
 from comd_dashboard.data import read, read_now
 from comd_dashboard.panels import instruction as parts
 from comd_dashboard.panels.panel import nothing_yet, panel
-from comd_dashboard.plain import line, markdown
+from comd_dashboard.plain import markdown
 from comd_dashboard.reviewing import decide, here, signed_in
 from comd_dashboard.runs import Chosen
 from comd_dashboard.views.view import View
 from comd_platform.errors import ComdError
+from comd_platform.plain import line
 from comd_platform.reports.pools import pool_growth
 from comd_platform.reports.reviews import SLICES, Slice, Waiting, review_queue
 from comd_platform.reports.story import Story, story

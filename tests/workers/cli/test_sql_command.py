@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from hostile_texts import HOSTILE
 from sqlalchemy import Engine, text
 from toy_world import import_toy_world
 
@@ -87,3 +88,19 @@ def test_every_table_and_view_is_described(world: Engine) -> None:
     shown = comd("schema", "assessment").stdout
     assert "-> iteration.id" in shown
     assert "no table or view 'x'" in comd("schema", "x").stderr
+
+
+def test_texts_in_the_database_steer_no_terminal(world: Engine) -> None:
+    with world.begin() as connection:
+        connection.execute(
+            text("UPDATE instruction SET text = :text || id"), {"text": HOSTILE["ansi"]}
+        )
+        number = connection.execute(text("SELECT min(id) FROM instruction")).scalar_one()
+    for arguments in (
+        ("sql", "--rows", "1", "SELECT text, jsonb_build_object('t', text) AS d FROM instruction"),
+        ("lineage", str(number)),
+    ):
+        done = comd(*arguments)
+        assert done.returncode == 0
+        assert "␛[31mred" in done.stdout
+        assert not {"\x1b", "\x07"} & set(done.stdout)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from comd_platform.plain import line, plain
 from comd_workers.cli.connect import database
 from comd_workers.cli.options import AsJson
 from comd_workers.cli.output import console_for_people, print_json, show
@@ -45,12 +46,12 @@ def print_lineage(found: Sequence[Relative], marked: int | None = None) -> None:
     nodes: dict[int, Tree] = {}
     root: Tree | None = None
     for relative in found:
-        line = Text()
-        line.append(f"{relative.instruction_id} ", style="dim")
-        line.append(relative.text, style="bold" if relative.instruction_id == marked else "")
-        line.append(f"  [{_origin(relative)}]", style="cyan")
+        told = Text()
+        told.append(f"{relative.instruction_id} ", style="dim")
+        told.append(plain(relative.text), style="bold" if relative.instruction_id == marked else "")
+        told.append(f"  [{_origin(relative)}]", style="cyan")
         parent = nodes.get(relative.parent_id or -1)
-        node = parent.add(line) if parent is not None else Tree(line)
+        node = parent.add(told) if parent is not None else Tree(told)
         root = root or node
         nodes[relative.instruction_id] = node
         for row in relative.assessed:
@@ -80,8 +81,5 @@ def _assessed(row: AssessedRow) -> Text:
     )
 
 
-def _brief(answer: str | None, limit: int = 80) -> str:
-    if answer is None:
-        return "(no answer)"
-    line = " ".join(answer.split())
-    return f"“{line[:limit]}…”" if len(line) > limit else f"“{line}”"
+def _brief(answer: str | None) -> str:
+    return "(no answer)" if answer is None else f"“{line(answer, 80)}”"

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from comd_platform.errors import ComdError
+from comd_platform.plain import plain
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -25,9 +26,9 @@ def print_error(error: ComdError) -> None:
 
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     console.print("error:", style="bold red", end=" ")
-    console.print(str(error), markup=False)
+    console.print(plain(error), markup=False)
     if error.hint:
-        console.print(f"  {error.hint}", markup=False, style="dim")
+        console.print(f"  {plain(error.hint)}", markup=False, style="dim")
 
 
 def print_json(value: Any) -> None:
@@ -80,7 +81,7 @@ def console_for_people(*, stderr: bool = False) -> Console:
 
 
 def show(value: object) -> str:
-    """A cell: numbers grouped, shares and scores short, nothing for nothing."""
+    """A cell: numbers grouped, shares and scores short, nothing for nothing, text seen as it is."""
     if value is None:
         return "-"
     if isinstance(value, bool):
@@ -89,7 +90,7 @@ def show(value: object) -> str:
         return f"{value:,}"
     if isinstance(value, float):
         return f"{value:.3f}"
-    return str(value)
+    return plain(value)
 
 
 def percent(share: float | None) -> str:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from comd_platform.plain import line
 from comd_workers.cli.connect import database
 from comd_workers.cli.options import AsJson, RunName
 from comd_workers.cli.output import percent, print_json, show, table
@@ -80,9 +81,9 @@ def _print_overlaps(found: Sequence[Overlap]) -> None:
             (
                 row.verdict,
                 f"{row.kind} {show(row.distance if row.rouge_l is None else row.rouge_l)}",
-                _brief(row.text),
+                line(row.text, 100),
                 f"{row.benchmark} {row.item}",
-                _brief(row.question),
+                line(row.question, 100),
                 row.instruction_id,
                 row.items,
             )
@@ -129,7 +130,9 @@ def _print_clusters(clusters: Sequence[Cluster]) -> None:
         ("most frequent wordings", "instructions", "pictures", "wordings"),
         [
             (
-                "\n".join(f"{each.instructions:,}: {_brief(each.text)}" for each in row.examples),
+                "\n".join(
+                    f"{each.instructions:,}: {line(each.text, 100)}" for each in row.examples
+                ),
                 row.instructions,
                 row.pictures,
                 row.wordings,
@@ -137,8 +140,3 @@ def _print_clusters(clusters: Sequence[Cluster]) -> None:
             for row in clusters
         ],
     )
-
-
-def _brief(text: str, limit: int = 100) -> str:
-    line = " ".join(text.split())
-    return f"{line[:limit]}…" if len(line) > limit else line

@@ -14,6 +14,7 @@ from typing import Annotated
 
 import typer
 
+from comd_platform.plain import plain
 from comd_workers.cli.connect import database
 from comd_workers.cli.options import AsJson
 from comd_workers.cli.output import console_for_people, json_text
@@ -100,7 +101,9 @@ def _print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], limit
     made = Table(box=None, pad_edge=False)
     for number, column in enumerate(columns):
         numeric = any(_is_number(row[number]) for row in shown)
-        made.add_column(Text(column), justify="right" if numeric else "left", overflow="fold")
+        made.add_column(
+            Text(plain(column)), justify="right" if numeric else "left", overflow="fold"
+        )
     for row in shown:
         made.add_row(*(Text(_cell(value)) for value in row))
     console = console_for_people()
@@ -128,7 +131,7 @@ def _cell(value: object) -> str:
     if isinstance(value, list):
         return ", ".join(map(_cell, value))
     if isinstance(value, dict):
-        return json.dumps(value, ensure_ascii=False)
+        return plain(json.dumps(value, ensure_ascii=False))
     if isinstance(value, datetime):
         return value.isoformat(sep=" ", timespec="seconds")
-    return str(value)
+    return plain(value)
