@@ -96,17 +96,19 @@ def by_task_type(rows: Sequence[TypeRow], measure: Measure, most: int = 15) -> s
         ],
     )
     domain = [0, 1] if share else [1, 10]
-    rects = base.mark_rect(color=style.NEW, cornerRadius=2).encode(
-        opacity=alt.Opacity(
-            "value:Q", scale=alt.Scale(domain=domain, range=[0.3, 0.95]), legend=None
+    rects = base.mark_rect(cornerRadius=2).encode(
+        color=alt.Color(
+            "value:Q", scale=alt.Scale(domain=domain, range=list(style.PALE_TO_DEEP)), legend=None
         )
     )
-    # White in a dark rim reads on any ground, light or dark, pale or full.
-    rim = base.mark_text(fontSize=13, stroke="#0b2b28", strokeWidth=2, strokeOpacity=0.6)
-    label = base.mark_text(fontSize=13, color="white")
-    return alt.layer(rects, rim.encode(text="label:N"), label.encode(text="label:N")).properties(
-        height=max(120, 44 * len(kept) + 50)
+    # The cells are opaque, so what reads on them does not depend on the page being light or dark.
+    label = base.mark_text(fontSize=13, fontWeight="bold").encode(
+        text="label:N",
+        color=alt.condition(
+            alt.datum.value > sum(domain) / 2, alt.value("white"), alt.value("#0b2b28")
+        ),
     )
+    return alt.layer(rects, label).properties(height=max(120, 44 * len(kept) + 50))
 
 
 def curve(points: Sequence[LossPoint], what: Curve) -> style.AnyChart:

@@ -35,6 +35,9 @@ OUTCOMES = {"win": NEW, "tie": EASY, "loss": DIFFICULT}
 ITERATIONS = ("#8fb8de", "#5f8fd0", "#3d67b1", "#7f6bd6", "#a855a0", "#cc5a71", "#e4572e")
 """Iterations in order; of more than these the colours come again."""
 
+PALE_TO_DEEP = ("#c9ece6", "#0b6b62")
+"""A share or a score, least to most, in opaque cells."""
+
 HEIGHT = 300
 LEGEND_CHARACTERS = 40
 

@@ -78,7 +78,7 @@ def cache_pool(session: Session, iteration: int) -> list[Any]:
         # What a later iteration brought is not in this one's cache pool.
         (Filters(2, born_in=3), lambda row: False),
     ],
-    ids=str,
+    ids=lambda value: str(value) if isinstance(value, Filters) else "",
 )
 def test_pages_hold_what_the_rows_say(
     session: Session, filters: Filters, holds: Callable[[Any], bool]
