@@ -169,12 +169,16 @@ LEFT JOIN reviewed_instruction AS reviewed ON reviewed.instruction_id = page.id
 ORDER BY page.place {way}, page.id {way}
 """
 
-# order -> what is sorted by, the way, and whether it needs a score.
-_PLACES: dict[Order, tuple[str, str, bool]] = {
-    "oldest": ("0::double precision", "ASC", False),
-    "newest": ("0::double precision", "DESC", False),
-    "difficult": ("assessment.difficulty", "DESC", True),
-    "behind": ("(assessment.teacher_score - assessment.student_score)", "DESC", True),
+# order -> what is sorted by, the way, and what must hold to stand in it.
+_PLACES: dict[Order, tuple[str, str, str | None]] = {
+    "oldest": ("0::double precision", "ASC", None),
+    "newest": ("0::double precision", "DESC", None),
+    "difficult": ("assessment.difficulty", "DESC", "assessment.difficulty IS NOT NULL"),
+    "behind": (
+        "(assessment.teacher_score - assessment.student_score)",
+        "DESC",
+        "assessment.student_score < assessment.teacher_score",
+    ),
 }
 
 
@@ -189,19 +193,19 @@ def browse(
 ) -> Page:
     """A page of the instructions that match, going on `after` the one before.
 
-    By difficulty and by how far the student is behind, unscored ones are left out. Raises
-    UnknownFilter.
+    By difficulty, unscored ones are left out; by how far the student is behind, all where it is not.
+    Raises UnknownFilter.
     """
-    place, way, scored = _PLACES[order]
+    place, way, condition = _PLACES[order]
     where = _where(session, run_id, filters)
-    if scored:
-        where.add("assessment.difficulty IS NOT NULL")
+    if condition is not None:
+        where.add(condition)
     if after is not None:
         sign = ">" if way == "ASC" else "<"
-        condition = f"({place}, instruction.id) {sign} (:after_place, :after_id)"
+        onwards = f"({place}, instruction.id) {sign} (:after_place, :after_id)"
         if order in {"oldest", "newest"}:
-            condition = f"instruction.id {sign} :after_id"
-        where.add(condition, after_place=after[0], after_id=after[1])
+            onwards = f"instruction.id {sign} :after_id"
+        where.add(onwards, after_place=after[0], after_id=after[1])
     statement = _PAGE.format(place=place, way=way, matching=_matching(where))
     found = rows(session, BrowseRow, statement, run_id=run_id, limit=limit + 1, **where.given)
     shown = tuple(found[:limit])

@@ -78,6 +78,13 @@ class Assessment(Base):
         CheckConstraint("difficulty > 0 AND difficulty <= 1", name="difficulty_in_range"),
         Index("ix_assessment_iteration_id_difficulty", "iteration_id", "difficulty"),
         Index("ix_assessment_instruction_id", "instruction_id"),
+        Index(
+            "ix_assessment_behind",
+            "iteration_id",
+            text("(teacher_score - student_score)"),
+            "instruction_id",
+            postgresql_where=text("student_score < teacher_score"),
+        ),
     )
 
     iteration_id: Mapped[int] = mapped_column(ForeignKey("iteration.id"), primary_key=True)
