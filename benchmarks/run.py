@@ -1,6 +1,7 @@
 """Runs every benchmark, one after the other, and writes docs/performance.md: `make bench`.
 
-What was measured stays in benchmarks/results/bench.json; `--page` writes the page from it again.
+What was measured stays in benchmarks/results/bench.json, script by script: a run that was cut short
+goes on with the names of the rest, and `--page` writes the page from it again.
 
 Another benchmark is a script in this directory with a `measure`, and a line in SCRIPTS.
 """
@@ -14,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -49,48 +51,63 @@ TRIED = HERE.parent / "build" / "bench.json"  # of a run at another scale
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "scripts", nargs="*", metavar="SCRIPT", help="these alone; the others stay as measured"
+    )
     parser.add_argument("--scale", type=float, default=1.0, help="1: the sizes of the page")
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--out", type=Path, default=PAGE)
     parser.add_argument("--page", action="store_true", help="write the page, measure nothing")
     arguments = parser.parse_args()
+    if unknown := set(arguments.scripts) - set(SCRIPTS):
+        parser.error(f"no benchmark is called {', '.join(unknown)}; there are {', '.join(SCRIPTS)}")
     kept = KEPT if arguments.scale == 1 else TRIED
     if not arguments.page:
-        kept.parent.mkdir(exist_ok=True)
-        command = (
-            "make bench" if arguments.scale == 1 else f"benchmarks/run.py --scale {arguments.scale}"
-        )
-        kept.write_text(json.dumps(_measure(arguments.scale, arguments.rounds, command), indent=1))
+        _measure(kept, arguments.scripts or SCRIPTS, arguments.scale, arguments.rounds)
     found = json.loads(kept.read_text())
+    measured = [found["scripts"][name] for name in SCRIPTS if name in found["scripts"]]
+    dates = sorted({script["date"] for script in measured})
+    told = {
+        "rows": [row for script in measured for row in script["rows"]],
+        "command": "make bench"
+        if arguments.scale == 1
+        else f"benchmarks/run.py --scale {arguments.scale}",
+        "date": dates[0] if len(dates) == 1 else f"{dates[0]} to {dates[-1]}",
+        "seconds": sum(script["seconds"] for script in measured),
+        "machine": found["machine"] | {"load": max(script["load"] for script in measured)},
+    }
     write_page(
         arguments.out,
-        [Row(**row) for row in found["rows"]],
-        [Curve(**curve) for curve in found["curves"]],
-        Machine(**found["machine"]),
-        command=found["command"],
-        date=found["date"],
-        seconds=found["seconds"],
+        [Row(**row) for row in told["rows"]],
+        [Curve(**curve) for script in measured for curve in script["curves"]],
+        Machine(**told["machine"]),
+        command=told["command"],
+        date=told["date"],
+        seconds=told["seconds"],
     )
-    if arguments.scale == 1:
-        scale.write_page(found)
-    print(f"wrote {arguments.out.name}; measured in {found['seconds']:.0f} s")
+    if arguments.scale == 1 and len(measured) == len(SCRIPTS):
+        scale.write_page(told)
+    print(f"wrote {arguments.out.name}; measured in {told['seconds']:.0f} s")
 
 
-def _measure(scale: float, rounds: int, command: str) -> dict[str, Any]:
-    """Everything that the page is made from."""
-    started = time.monotonic()
+def _measure(kept: Path, scripts: Sequence[str], scale: float, rounds: int) -> None:
+    """Measure them, each kept as soon as it is done; what is kept of the others stays."""
+    kept.parent.mkdir(exist_ok=True)
+    before = json.loads(kept.read_text()) if kept.exists() else {"scripts": {}}
     with server() as url:
         machine = describe_machine(libpq_url(url))
         environment = {**os.environ, SERVER: libpq_url(url)}
-        scripts = [_run(script, scale, rounds, environment) for script in SCRIPTS]
-    return {
-        "command": command,
-        "date": f"{datetime.now(UTC):%Y-%m-%d}",
-        "seconds": time.monotonic() - started,
-        "machine": asdict(machine),
-        "rows": [row for script in scripts for row in script["rows"]],
-        "curves": [curve for script in scripts for curve in script["curves"]],
-    }
+        for script in scripts:
+            started = time.monotonic()
+            measured = _run(script, scale, rounds, environment)
+            before["machine"] = asdict(machine)
+            before["scripts"][script] = {
+                "date": f"{datetime.now(UTC):%Y-%m-%d}",
+                "seconds": time.monotonic() - started,
+                "load": machine.load,
+                **measured,
+            }
+            kept.write_text(json.dumps(before, indent=1))
 
 
 def _run(script: str, scale: float, rounds: int, environment: dict[str, str]) -> dict[str, Any]:
