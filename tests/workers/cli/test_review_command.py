@@ -63,8 +63,12 @@ def test_a_queue_keeps_its_order_and_knows_what_i_decided(world: Engine) -> None
     after = json.loads(comd(*ask))
     assert [row["instruction_id"] for row in after] == [row["instruction_id"] for row in before]
     assert [row["decided"] for row in after] == ["accept", None, None, None]
-    other = json.loads(comd(*ask, "--seed", "1"))
-    assert [row["instruction_id"] for row in other] != [row["instruction_id"] for row in before]
+    # Four instructions have 24 orders: one other seed may well give the same.
+    orders = {
+        tuple(row["instruction_id"] for row in json.loads(comd(*ask, "--seed", str(seed))))
+        for seed in range(1, 7)
+    }
+    assert len(orders) > 1
     assert "drawn at random" in comd("queue", "toy", "--slice", "random")
 
 
