@@ -92,6 +92,7 @@ class Stage:
             "COMD_BROKER_URL": f"redis://:{PASSWORD}@127.0.0.1:{redis}/0",
             "COMD_HOME": str(home),
             "FLOWER_BASIC_AUTH": "user:password",
+            "COMD_DASHBOARD_PASSWORD": PASSWORD,
             "REDISCLI_AUTH": PASSWORD,
             "PATH": f"{binaries}:{os.environ['PATH']}",
         }

@@ -76,9 +76,9 @@ def test_moving_the_threshold_changes_figures_and_address(address: str, page: Pa
     difficult = page.get_by_test_id("stMetric").filter(has_text="Difficult").first
     before = difficult.inner_text()
     slider = page.get_by_role("slider")
-    for _ in range(10):
+    for hundredths in range(32, 22, -1):
         slider.press("ArrowLeft")
-    page.wait_for_url("**tau=0.23**")
+        page.wait_for_url(f"**tau={hundredths / 100:g}")
     page.get_by_text("At τ = 0.23,").wait_for()
     settle(page)
     assert difficult.inner_text() != before
