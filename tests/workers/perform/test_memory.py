@@ -2,6 +2,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import types
+
+import pytest
 
 from comd_workers.perform.memory import device_bytes, resident_bytes
 
@@ -21,4 +24,10 @@ def test_what_a_worker_started_counts_with_it() -> None:
 
 
 def test_without_cuda_there_is_no_device_to_tell_of() -> None:
+    assert device_bytes() is None
+
+
+def test_a_torch_that_is_just_being_imported_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The main thread loads an engine while the heartbeat asks; a beat must not end with that."""
+    monkeypatch.setitem(sys.modules, "torch", types.ModuleType("torch"))
     assert device_bytes() is None

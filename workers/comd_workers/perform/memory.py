@@ -25,7 +25,8 @@ def device_bytes() -> int | None:
     Torch is not loaded for it, and CUDA not started. What another process reserves (a training's
     rank, a vLLM server) is not seen from here.
     """
-    torch = sys.modules.get("torch")
-    if torch is None or not torch.cuda.is_initialized():
+    # The main thread may be importing torch at this moment: a part is bound to it once it is whole.
+    cuda = getattr(sys.modules.get("torch"), "cuda", None)
+    if cuda is None or not cuda.is_initialized():
         return None
-    return sum(int(torch.cuda.memory_reserved(n)) for n in range(torch.cuda.device_count()))
+    return sum(int(cuda.memory_reserved(n)) for n in range(cuda.device_count()))
