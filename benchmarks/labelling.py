@@ -28,8 +28,9 @@ from sqlalchemy import URL, Engine, text
 from comd_platform.config.load import parse_config
 from comd_platform.db.engine import libpq_url, transaction
 from comd_platform.importers import import_file
-from comd_platform.loop.driver import Driver, Stopped
+from comd_platform.loop.driver import Driver
 from comd_platform.loop.port import Silent
+from comd_platform.loop.work import Stopped
 from comd_platform.runs import create_run
 from comd_platform.settings import Settings
 from comd_workers.workforce import Workforce

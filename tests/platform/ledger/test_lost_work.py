@@ -27,9 +27,8 @@ from comd_platform.ledger import (
     session_name,
     sweeping,
 )
-from comd_platform.loop.context import Context
-from comd_platform.loop.driver import PhaseMoved, _hold
 from comd_platform.loop.iterations import next_iteration
+from comd_platform.loop.work import PhaseMoved, hold
 from comd_platform.runs import create_run
 from comd_platform.tables import Iteration, Pool, WorkItem
 
@@ -171,12 +170,11 @@ def test_what_was_done_lately_is_known(training: Training) -> None:
 def test_a_phase_is_planned_and_settled_by_one_driver_alone(training: Training) -> None:
     """The advisory lock died with a connection, another driver went on, and this one wakes up."""
     with transaction(training.engine) as session:
-        context = Context.load(session, training.iteration)
         stands = session.get_one(Iteration, training.iteration).phase
-        _hold(session, context, stands)
+        hold(session, training.iteration, stands)
     with transaction(training.engine) as session:
         session.execute(
             update(Iteration).where(Iteration.id == training.iteration).values(phase="judge")
         )
     with pytest.raises(PhaseMoved), transaction(training.engine) as session:
-        _hold(session, context, stands)
+        hold(session, training.iteration, stands)

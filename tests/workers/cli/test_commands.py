@@ -15,7 +15,7 @@ from toy_world import import_toy_world, toy_config
 
 from comd_platform.db.engine import transaction
 from comd_platform.errors import ComdError
-from comd_platform.loop.driver import Stopped
+from comd_platform.loop.work import Stopped
 from comd_platform.runs import create_run
 from comd_platform.settings import Settings
 from comd_workers.cli.failing import BUG, FAILED, INTERRUPTED, explain

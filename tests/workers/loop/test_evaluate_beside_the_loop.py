@@ -15,7 +15,8 @@ from toy_world import import_toy_world, toy_config
 from comd_platform.db.engine import transaction
 from comd_platform.evaluation.items import import_benchmark
 from comd_platform.importers import import_file
-from comd_platform.loop.driver import Driver, PhaseFailed
+from comd_platform.loop.driver import Driver
+from comd_platform.loop.work import PhaseFailed
 from comd_platform.method.judging import parse_scores
 from comd_platform.reports.verdicts import run_verdicts
 from comd_platform.runs import RunError, create_run, find_run

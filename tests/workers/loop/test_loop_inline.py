@@ -15,7 +15,8 @@ from comd_platform.config.run import RunConfig
 from comd_platform.db.engine import transaction
 from comd_platform.exporters.rows import read_pictures
 from comd_platform.loop.collapse import StudentCaughtUp
-from comd_platform.loop.driver import Driver, PhaseFailed
+from comd_platform.loop.driver import Driver
+from comd_platform.loop.work import PhaseFailed
 from comd_platform.reports.usage import run_usage
 from comd_platform.runs import RunError, branch_run, chain, create_run, find_run
 from comd_platform.settings import Settings

@@ -2,75 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from comd_platform.db.arrays import among
 from comd_platform.ledger import FailedRecord
 from comd_platform.loop.context import answered
-from comd_platform.tables import Answer, Image, Instruction
+from comd_platform.tables import Answer
 from comd_workers.engines.base import Completion
 from comd_workers.engines.cache import EngineCache
+from comd_workers.perform.asked import Asked, request_for, to_ask
 from comd_workers.perform.asking import ask
 from comd_workers.perform.handler import Handler
-from comd_workers.perform.job import (
-    IMAGE_COLUMNS,
-    Job,
-    earlier_attempts,
-    failed,
-    image_path,
-    storable,
-)
+from comd_workers.perform.job import Job, failed, storable
 from comd_workers.perform.meter import spent
 from comd_workers.perform.outcomes import record_outcomes
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """An instruction to be answered; `attempt` counts from 1."""
-
-    instruction_id: int
-    key: str
-    text: str
-    image: str | None
-    attempt: int
 
 
 class Answering(Handler[list[Asked], list[Completion]]):
     """The same for teacher and student; a teacher's empty answer teaches nothing and is a failure."""
 
     def read(self, session: Session, job: Job) -> list[Asked]:
-        attempts = earlier_attempts(session, job.claim)
-        rows = session.execute(
-            select(Instruction.id, Instruction.key, Instruction.text, *IMAGE_COLUMNS)
-            .outerjoin(Image, Image.id == Instruction.image_id)
-            .where(among(Instruction.id, job.claim.subject_ids), ~answered(job.voice.model_id))
-        )
-        return [
-            Asked(
-                row.id,
-                row.key,
-                row.text,
-                image_path(row.state, row.path),
-                attempts.get(row.id, 0) + 1,
-            )
-            for row in rows
-        ]
+        return to_ask(session, job, ~answered(job.voice.model_id))
 
     def compute(self, job: Job, inputs: list[Asked], engines: EngineCache) -> list[Completion]:
-        requests = [
-            job.request(
-                str(asked.instruction_id),
-                job.voice.prompt.render(instruction=asked.text),
-                asked.image,
-                (asked.key, asked.attempt),
-            )
-            for asked in inputs
-        ]
-        return list(ask(job, engines, requests))
+        return list(ask(job, engines, [request_for(job, asked) for asked in inputs]))
 
     def write(self, session: Session, job: Job, outputs: list[Completion]) -> None:
         said = [completion for completion in outputs if self.usable(job, completion)]

@@ -11,22 +11,15 @@ from sqlalchemy.orm import Session
 from comd_platform.db.arrays import among
 from comd_platform.ledger import FailedRecord
 from comd_platform.loop.context import has_logits
-from comd_platform.tables import Answer, Image, Instruction
+from comd_platform.tables import Answer
 from comd_platform.tables import AnswerLogits as AnswerLogitsRow
 from comd_workers.engines.base import AnswerLogits, Completion, LogitsRequest
 from comd_workers.engines.cache import EngineCache
-from comd_workers.perform.answering import Answering, Asked
+from comd_workers.perform.answering import Answering
+from comd_workers.perform.asked import Asked, Said, request_for, said_before
 from comd_workers.perform.handler import Handler
-from comd_workers.perform.job import IMAGE_COLUMNS, Job, earlier_attempts, image_path, storable
+from comd_workers.perform.job import Job, storable
 from comd_workers.perform.outcomes import record_outcomes
-
-
-@dataclass(frozen=True, slots=True)
-class Said:
-    """An instruction with the teacher's answer to it, as it is or will be stored."""
-
-    asked: Asked
-    answer: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +49,12 @@ class Labelling(Handler[Asks, Labels]):
     def read(self, session: Session, job: Job) -> Asks:
         unanswered = self._answering.read(session, job)
         top_k = _top_k(job)
-        return Asks(unanswered, [] if top_k is None else _unexplained(session, job, top_k))
+        return Asks(
+            unanswered,
+            []
+            if top_k is None
+            else said_before(session, job, ~has_logits(job.voice.model_id, top_k)),
+        )
 
     def compute(self, job: Job, inputs: Asks, engines: EngineCache) -> Labels:
         completions = self._answering.compute(job, inputs.unanswered, engines)
@@ -70,7 +68,7 @@ class Labelling(Handler[Asks, Labels]):
             if self._answering.usable(job, each)
         ]
         said = [*fresh, *inputs.unexplained]
-        requests = [_request(job, each) for each in said]
+        requests = [LogitsRequest(request_for(job, each.asked), each.answer) for each in said]
         told = list(engines.get(job.voice.engine).logits(requests, top_k))
         return Labels(completions, {s.asked.instruction_id: s.answer for s in said}, told)
 
@@ -119,47 +117,6 @@ class Labelling(Handler[Asks, Labels]):
 
 def _top_k(job: Job) -> int | None:
     return job.config.training.objective.stored_top_k
-
-
-def _unexplained(session: Session, job: Job, top_k: int) -> list[Said]:
-    attempts = earlier_attempts(session, job.claim)
-    rows = session.execute(
-        select(
-            Instruction.id,
-            Instruction.key,
-            Instruction.text,
-            Answer.text.label("answer"),
-            *IMAGE_COLUMNS,
-        )
-        .join(Answer, Answer.instruction_id == Instruction.id)
-        .outerjoin(Image, Image.id == Instruction.image_id)
-        .where(
-            among(Instruction.id, job.claim.subject_ids),
-            Answer.model_id == job.voice.model_id,
-            ~has_logits(job.voice.model_id, top_k),
-        )
-    )
-    return [
-        Said(
-            Asked(
-                row.id,
-                row.key,
-                row.text,
-                image_path(row.state, row.path),
-                attempts.get(row.id, 0) + 1,
-            ),
-            row.answer,
-        )
-        for row in rows
-    ]
-
-
-def _request(job: Job, said: Said) -> LogitsRequest:
-    asked = said.asked
-    prompt = job.voice.prompt.render(instruction=asked.text)
-    parts = (asked.key, asked.attempt)
-    request = job.request(str(asked.instruction_id), prompt, asked.image, parts)
-    return LogitsRequest(request, said.answer)
 
 
 def _standing(session: Session, job: Job, told: dict[int, AnswerLogits]) -> list[Answer]:

@@ -9,21 +9,14 @@ from sqlalchemy.orm import Session
 
 from comd_platform.db.arrays import among
 from comd_platform.ledger import FailedRecord
-from comd_platform.tables import Answer, Image, Instruction
+from comd_platform.tables import Answer
 from comd_workers.engines.base import Completion, Score, ScoreRequest
 from comd_workers.engines.cache import EngineCache
-from comd_workers.perform.answering import Answering, Asked
+from comd_workers.perform.answering import Answering
+from comd_workers.perform.asked import Asked, Said, request_for, said_before
 from comd_workers.perform.handler import Handler
-from comd_workers.perform.job import IMAGE_COLUMNS, Job, earlier_attempts, image_path, storable
+from comd_workers.perform.job import Job, storable
 from comd_workers.perform.outcomes import record_outcomes
-
-
-@dataclass(frozen=True, slots=True)
-class Said:
-    """An instruction that the student has answered before, and with what."""
-
-    asked: Asked
-    answer: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +42,10 @@ class StudentAnswering(Handler[Asks, Answers]):
 
     def read(self, session: Session, job: Job) -> Asks:
         unanswered = self._answering.read(session, job)
-        return Asks(unanswered, _unweighed(session, job) if _weighs(job) else [])
+        return Asks(
+            unanswered,
+            said_before(session, job, Answer.mean_logprob.is_(None)) if _weighs(job) else [],
+        )
 
     def compute(self, job: Job, inputs: Asks, engines: EngineCache) -> Answers:
         completions = self._answering.compute(job, inputs.unanswered, engines)
@@ -61,7 +57,10 @@ class StudentAnswering(Handler[Asks, Answers]):
             for each in completions
             if each.finish_reason in {"stop", "length"}
         ]
-        requests = [_request(job, said) for said in (*fresh, *inputs.unweighed)]
+        requests = [
+            ScoreRequest(request_for(job, said.asked), (said.answer,))
+            for said in (*fresh, *inputs.unweighed)
+        ]
         weights: dict[int, float] = {}
         failed: list[FailedRecord] = []
         for score in engines.get(job.voice.engine).score(requests):
@@ -88,47 +87,6 @@ class StudentAnswering(Handler[Asks, Answers]):
 
 def _weighs(job: Job) -> bool:
     return job.config.method.measure.needs == "logprobs"
-
-
-def _unweighed(session: Session, job: Job) -> list[Said]:
-    attempts = earlier_attempts(session, job.claim)
-    rows = session.execute(
-        select(
-            Instruction.id,
-            Instruction.key,
-            Instruction.text,
-            Answer.text.label("answer"),
-            *IMAGE_COLUMNS,
-        )
-        .join(Answer, Answer.instruction_id == Instruction.id)
-        .outerjoin(Image, Image.id == Instruction.image_id)
-        .where(
-            among(Instruction.id, job.claim.subject_ids),
-            Answer.model_id == job.voice.model_id,
-            Answer.mean_logprob.is_(None),
-        )
-    )
-    return [
-        Said(
-            Asked(
-                row.id,
-                row.key,
-                row.text,
-                image_path(row.state, row.path),
-                attempts.get(row.id, 0) + 1,
-            ),
-            row.answer,
-        )
-        for row in rows
-    ]
-
-
-def _request(job: Job, said: Said) -> ScoreRequest:
-    asked = said.asked
-    prompt = job.voice.prompt.render(instruction=asked.text)
-    parts = (asked.key, asked.attempt)
-    request = job.request(str(asked.instruction_id), prompt, asked.image, parts)
-    return ScoreRequest(request, (said.answer,))
 
 
 def _mean(score: Score) -> float | None:
