@@ -32,16 +32,6 @@ DATABASE = "comd"
 _SOCKET_NAME = ".s.PGSQL.5432"
 _SOCKET_PATH_LIMIT = 100  # sun_path holds 104 to 108 bytes, by platform
 _START_SECONDS = 120
-_MAX_WAL_SIZE = "4GB"  # a large import is not held up by a checkpoint for every gigabyte
-
-
-def shared_buffers_mb(memory: int) -> int:
-    """PostgreSQL's own cache, in MiB, where `memory` bytes are shared with models and workers.
-
-    An eighth, at least PostgreSQL's default of 128 MiB, at most 1 GiB. The indexes of content hashes
-    are written at random places: rows beyond what the cache holds of them cost ever more.
-    """
-    return min(max(memory // 8 // 2**20, 128), 1024)
 
 
 class EmbeddedError(ComdError):
@@ -171,8 +161,6 @@ class EmbeddedPostgres:
             "--locale=C.UTF-8",
             f"--username={SUPERUSER}",
             f"--pgdata={self.data}",
-            f"--set=shared_buffers={shared_buffers_mb(psutil.virtual_memory().total)}MB",
-            f"--set=max_wal_size={_MAX_WAL_SIZE}",
         )
 
     def _launch(self) -> None:
