@@ -20,10 +20,11 @@ from comd_workers.phrases import CelerySpread
 pytestmark = pytest.mark.full
 
 
-def start_worker() -> subprocess.Popen[bytes]:
+def start_worker(said: int | None = None) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         [sys.executable, "-m", "comd_workers", "pretrain", "worker", "--processes", "1"],
         start_new_session=True,
+        stderr=said,
     )
 
 
@@ -65,6 +66,32 @@ def test_a_killed_phrase_worker_changes_nothing(
     assert report.counts.pairs == 5_000
     for name in ("pairs.jsonl", "phrases.parquet"):
         assert (out / name).read_bytes() == (tmp_path / "here" / name).read_bytes()
+
+
+def test_a_signal_to_the_whole_group_lets_the_shard_in_hand_be_finished(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A child that died of it was waited for without end, one time in six."""
+    monkeypatch.setattr(shards, "SHARD_PAIRS", 4_000)
+    captions = tmp_path / "captions.tsv"
+    captions.write_text("".join(f"a dog on street{n % 900}\t{n}.jpg\n" for n in range(20_000)))
+
+    class BusyError(Exception):
+        pass
+
+    def leave_it_busy(stage: str, done: int, total: int) -> None:
+        if stage == "phrases" and done >= 1:
+            raise BusyError
+
+    with (tmp_path / "said").open("wb") as said:
+        worker = start_worker(said.fileno())
+        with CelerySpread(settings) as spread, pytest.raises(BusyError):
+            filter_captions(
+                [captions], tmp_path / "out", model=BUNDLED, spread=spread, on_stage=leave_it_busy
+            )
+        end(worker, signal.SIGTERM)
+    assert worker.returncode == 0
+    assert "signal 15" not in (tmp_path / "said").read_text()
 
 
 def test_what_fails_at_a_worker_is_said_at_the_filter(settings: Settings, tmp_path: Path) -> None:

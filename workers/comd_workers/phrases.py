@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from celery import Celery
+from celery.signals import worker_process_init
 from kombu.entity import Queue
 
 from comd_platform.errors import ComdError
@@ -67,6 +69,7 @@ class CelerySpread:
 
 def run_phrase_worker(settings: Settings, processes: int | None = None) -> None:
     """Serve the queue with a pool of processes until SIGTERM. Blocks."""
+    worker_process_init.connect(_leave_stopping_to_the_parent)
     app = _app(settings)
     app.task(name=TASK, shared=False)(_find_phrases)
     worker = app.Worker(
@@ -80,6 +83,12 @@ def run_phrase_worker(settings: Settings, processes: int | None = None) -> None:
         quiet=True,
     )
     worker.start()
+
+
+def _leave_stopping_to_the_parent(**_: object) -> None:
+    # Who stops a service often signals the whole process group. A child that died of it in the
+    # middle of a shard would be waited for without end; one that goes on finishes it and is let go.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
 def _find_phrases(work: str, model: str, shard: str) -> None:
