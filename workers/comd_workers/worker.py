@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import platform
@@ -59,6 +60,7 @@ def run_worker(
         )
         app = make_app(settings)
         _define_task(app, performer)
+        gc.freeze()  # modules stay: no collection need look through them again
         with _told_to_leave(drain):
             _serve(app, roles, name)
     try:

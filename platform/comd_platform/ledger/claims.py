@@ -141,6 +141,7 @@ def _move(session: Session, held: Claim, **values: object) -> bool:
             WorkItem.state == "leased",
         )
         .values(**values)
+        .execution_options(synchronize_session=False)  # claims are no objects of a session
     )
     assert isinstance(result, CursorResult)
     return result.rowcount == 1

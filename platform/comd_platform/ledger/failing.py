@@ -151,6 +151,9 @@ def record_failures(
 
 def resolve_failures(session: Session, item: Claim, subjects: Iterable[int]) -> None:
     """What failed before and went well now is resolved, not deleted."""
+    subjects = list(subjects)
+    if not subjects:
+        return
     column = Failure.evaluation_item_id if item.evaluation_id else Failure.instruction_id
     session.execute(
         update(Failure)
@@ -162,6 +165,7 @@ def resolve_failures(session: Session, item: Claim, subjects: Iterable[int]) -> 
             Failure.state != "resolved",
         )
         .values(state="resolved", updated_at=func.now())
+        .execution_options(synchronize_session=False)
     )
 
 

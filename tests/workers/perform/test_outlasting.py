@@ -160,3 +160,20 @@ def test_a_computation_is_interrupted_only_after_the_grace_and_only_inside() -> 
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
+
+
+def test_many_short_items_take_one_beat_a_second(
+    engine: Engine, held: tuple[Claim, int], heartbeat: Heartbeat
+) -> None:
+    def beaten_at() -> object:
+        with engine.connect() as connection:
+            return connection.execute(text("SELECT heartbeat_at FROM worker")).scalar_one()
+
+    seen = set()
+    begun = time.monotonic()
+    while (passed := time.monotonic() - begun) < 3.3:
+        heartbeat.holding(held[0], 60.0)
+        seen.add(beaten_at())
+        time.sleep(0.02)
+    # One before the first claim; then the claims' own, a second or more apart.
+    assert 3 <= len(seen) <= 2 + passed

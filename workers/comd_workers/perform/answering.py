@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from comd_platform.db.insert import insert_new
 from comd_platform.ledger import FailedRecord
 from comd_platform.loop.context import answered
 from comd_platform.tables import Answer
@@ -29,22 +29,20 @@ class Answering(Handler[list[Asked], list[Completion]]):
 
     def write(self, session: Session, job: Job, outputs: list[Completion]) -> None:
         said = [completion for completion in outputs if self.usable(job, completion)]
-        if said:
-            session.execute(
-                insert(Answer).on_conflict_do_nothing(
-                    index_elements=["instruction_id", "model_id"]
-                ),
-                [
-                    {
-                        "instruction_id": int(completion.key),
-                        "model_id": job.voice.model_id,
-                        "text": storable(completion.text),
-                        "finish_reason": completion.finish_reason,
-                        **spent(completion),
-                    }
-                    for completion in said
-                ],
-            )
+        insert_new(
+            session,
+            Answer,
+            [
+                {
+                    "instruction_id": int(completion.key),
+                    "model_id": job.voice.model_id,
+                    "text": storable(completion.text),
+                    "finish_reason": completion.finish_reason,
+                    **spent(completion),
+                }
+                for completion in said
+            ],
+        )
         record_outcomes(
             session,
             job,

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sqlalchemy import select
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from comd_platform.db.arrays import among
+from comd_platform.db.insert import insert_new
 from comd_platform.ledger import FailedRecord
 from comd_platform.method.augmenting import Parsed, parse_instruction
 from comd_platform.tables import Augmentation, Image, Instruction, Selection
@@ -113,11 +113,7 @@ class Augmenting(Handler[list[Source], Augmented]):
         return Augmented(whole, broken)
 
     def write(self, session: Session, job: Job, outputs: Augmented) -> None:
-        if outputs.written:
-            session.execute(
-                insert(Augmentation).on_conflict_do_nothing(),
-                [_row(job, written) for written in outputs.written],
-            )
+        insert_new(session, Augmentation, [_row(job, written) for written in outputs.written])
         done = {written.source.instruction_id for written in outputs.written}
         record_outcomes(session, job, done=done, failed=outputs.failed)
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sqlalchemy import select
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from comd_platform.db.arrays import among
+from comd_platform.db.insert import insert_new
 from comd_platform.evaluation.grading import LIKELIHOOD, Grade, grade, rank
 from comd_platform.evaluation.letters import LETTERS
 from comd_platform.ledger import FailedRecord
@@ -105,21 +105,21 @@ class Evaluating(Handler[list[Question], Evaluated]):
         return Evaluated(scored, broken)
 
     def write(self, session: Session, job: Job, outputs: Evaluated) -> None:
-        if outputs.scored:
-            session.execute(
-                insert(EvaluationScore).on_conflict_do_nothing(),
-                [
-                    {
-                        "evaluation_id": job.claim.evaluation_id,
-                        "item_id": scored.item_id,
-                        "text": storable(scored.text),
-                        "score": scored.grade.score,
-                        "choice": scored.grade.choice,
-                        **scored.spent,
-                    }
-                    for scored in outputs.scored
-                ],
-            )
+        insert_new(
+            session,
+            EvaluationScore,
+            [
+                {
+                    "evaluation_id": job.claim.evaluation_id,
+                    "item_id": scored.item_id,
+                    "text": storable(scored.text),
+                    "score": scored.grade.score,
+                    "choice": scored.grade.choice,
+                    **scored.spent,
+                }
+                for scored in outputs.scored
+            ],
+        )
         record_outcomes(
             session,
             job,

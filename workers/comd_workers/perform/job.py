@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from comd_platform.config.engines import EngineConfig
 from comd_platform.config.run import Role, RunConfig, SamplingConfig
 from comd_platform.db.arrays import among
-from comd_platform.images.names import locate
+from comd_platform.images.names import Folder
 from comd_platform.ledger import Claim, FailedRecord
 from comd_platform.loop.context import Context
 from comd_platform.method.prompts import Prompt
@@ -51,6 +51,7 @@ class Job:
     context: Context
     settings: Settings
     speaker: Speaker | None
+    pictures: Folder
     meter: Meter = field(default_factory=Meter)
     files: dict[str, Path] = field(default_factory=dict)
 
@@ -82,18 +83,18 @@ class Job:
         Raises ImageError for a path that leads out of the image root.
         """
         if image not in self.files:
-            root = self.settings.image_root
-            self.files[image] = locate(root, image) or root / image
+            self.files[image] = self.pictures.locate(image) or self.settings.image_root / image
         return self.files[image]
 
 
-def load_job(session: Session, claim: Claim, settings: Settings) -> Job:
-    """Read what a claim needs. Whatever is missing in the rows raises NoResultFound."""
+def load_job(session: Session, claim: Claim, settings: Settings, pictures: Folder) -> Job:
+    """Read what a claim needs; `pictures` is the image root. Whatever is missing in the rows raises
+    NoResultFound."""
     context = Context.load(session, claim.iteration_id)
     speaker = None
     if claim.model_id is not None:
         speaker = _speaker(session, claim, context.config, settings.artifact_root)
-    return Job(claim, context, settings, speaker)
+    return Job(claim, context, settings, speaker, pictures)
 
 
 def earlier_attempts(session: Session, claim: Claim) -> dict[int, int]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sqlalchemy import select
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session, aliased
 
 from comd_platform.db.arrays import among
+from comd_platform.db.insert import insert_new
 from comd_platform.ledger import FailedRecord
 from comd_platform.method.difficulty import clamp_score
 from comd_platform.method.judging import parse_scores
@@ -134,11 +134,7 @@ class Judging(Handler[list[Pair], Judged]):
         return Judged(whole, list(broken.values()))
 
     def write(self, session: Session, job: Job, outputs: Judged) -> None:
-        if outputs.replies:
-            session.execute(
-                insert(Judgement).on_conflict_do_nothing(),
-                [_row(job, reply) for reply in outputs.replies],
-            )
+        insert_new(session, Judgement, [_row(job, reply) for reply in outputs.replies])
         done = {reply.pair.instruction_id for reply in outputs.replies}
         record_outcomes(session, job, done=done, failed=outputs.failed)
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 
 from sqlalchemy import select, update
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from comd_platform.db.arrays import among
+from comd_platform.db.insert import insert_new
 from comd_platform.ledger import FailedRecord
 from comd_platform.tables import EvaluationItem, EvaluationReview, EvaluationScore, Image
 from comd_workers.perform.job import IMAGE_COLUMNS, Job, earlier_attempts, image_path, storable
@@ -57,11 +57,7 @@ class Reviewing(Judging):
         ]
 
     def write(self, session: Session, job: Job, outputs: Judged) -> None:
-        if outputs.replies:
-            session.execute(
-                insert(EvaluationReview).on_conflict_do_nothing(),
-                [_row(job, reply) for reply in outputs.replies],
-            )
+        insert_new(session, EvaluationReview, [_row(job, reply) for reply in outputs.replies])
         replies: dict[int, list[Reply]] = defaultdict(list)
         for reply in outputs.replies:
             replies[reply.pair.instruction_id].append(reply)

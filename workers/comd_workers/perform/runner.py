@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from comd_platform.db.engine import transaction
 from comd_platform.db.outage import DatabaseGone, Patience
 from comd_platform.faults import fault_point
+from comd_platform.images.names import Folder
 from comd_platform.ledger import Claim, LeaseLost, claim, complete, fail, fatal_error, lose, release
 from comd_platform.loop.context import Context
 from comd_platform.settings import Settings
@@ -80,6 +81,7 @@ class Performer:
         self._worker_id = worker_id
         self._drain = drain or Drain()
         self._patience = patience or Patience(stop=self._drain.asked)
+        self._pictures = Folder(settings.image_root)
         self._handlers = handlers(database, self._patience, heartbeat, self._drain)
 
     def perform(self, item_id: int) -> bool:
@@ -118,11 +120,11 @@ class Performer:
         return self._patience.outlast(once)
 
     def _do(self, held: Claim) -> None:
-        if self._in_transaction(lambda s: fatal_error(s, held.iteration_id, held.phase)):
-            self._put_back(held)  # the phase has ended: a wrong key need not be refused again
-            return
         try:
-            job = self._in_transaction(lambda session: load_job(session, held, self._settings))
+            job = self._in_transaction(lambda session: self._load(session, held))
+            if job is None:
+                self._put_back(held)
+                return
             self._heartbeat.holding(held, job.config.ledger.lease_seconds)
             self._work(job)
         except (LeaseLost, DatabaseGone):
@@ -146,6 +148,12 @@ class Performer:
         except Exception as error:
             log.exception("work item %s (%s) failed", held.item_id, held.phase)
             self._failed(held, error, fatal=False)
+
+    def _load(self, session: Session, held: Claim) -> Job | None:
+        """None where the phase has ended: a wrong key need not be refused again."""
+        if fatal_error(session, held.iteration_id, held.phase):
+            return None
+        return load_job(session, held, self._settings, self._pictures)
 
     def _work(self, job: Job) -> None:
         reviewed = job.claim.phase == "evaluate" and job.claim.role == "assessor"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from comd_platform.method.judging.grammar import SPELLED
 from comd_platform.method.judging.lexing import (
     AMBIGUOUS,
     Ambiguous,
@@ -35,6 +36,7 @@ _LEADING_PAIR: Final = re.compile(
     r"(?:[\[({]{0,2}\d[\d./]*[\])}]{0,2}[\s,;|&]*(?:and )?){2}"
     r"(?:[.:;-] ?|[A-Z]|because\b|since\b|,? as\b)"
 )
+_NUMBERS: Final = re.compile(rf"\d+|\b(?i:{'|'.join(SPELLED)})\b")
 _NEXT_LABEL: Final = re.compile(r"[,;] ?(?=[B2b] ?[.):=])|(?<=\d) (?=[B2b] ?[.):=])")
 
 
@@ -50,9 +52,10 @@ def first_line(reply: Reply) -> Scores | Ambiguous | None:
     if scores is not None and len(reply.lines) > 1:
         if all(_SHORT.match(line) for line in reply.lines[:2]):
             return None  # "1) 8" above "2) 6": labels
-        following = whole_line(tokenise(reply.lines[1]), ASKED_FOR_RANGE)
-        if following is not None and following != scores:
-            return AMBIGUOUS  # a matrix, a list of coordinates
+        if len(_NUMBERS.findall(reply.lines[1])) > 1:  # most go on with a sentence
+            following = whole_line(tokenise(reply.lines[1]), ASKED_FOR_RANGE)
+            if following is not None and following != scores:
+                return AMBIGUOUS  # a matrix, a list of coordinates
     return scores
 
 

@@ -22,23 +22,25 @@ TRANSLATION: Final = str.maketrans(
 )
 THINKING_END: Final = "</think>"
 CLEANING: Final = (
-    (re.compile("[\ufe0f\u20e3]"), ""),  # digits as keycaps
-    (re.compile(r"\r\n?"), "\n"),
-    (re.compile(r"</?s>|<\|[^|<>\n]{0,40}\|>"), " "),
-    (re.compile(r"</[A-Za-z][\w -]{0,40}>"), "\n"),
-    (re.compile(r"<([A-Za-z][\w -]{0,40})>"), r"\n\1: "),
-    (re.compile(r"\*\*|__|`|\\boxed"), ""),
-    (re.compile(r"\$([\d\[({][^$\n]{0,40}[\d\])}]|\d)\$"), r"\1"),
-    (re.compile(r"\\[ ,;]"), " "),
-    (re.compile(r"(?<![\w*])\*([^\s*](?:[^*\n]{0,38}[^\s*])?)\*(?![\w*])"), r"\1"),
-    (re.compile(r"(?<=[A-Za-z0-9])_(?=[A-Za-z0-9])"), " "),
-    (re.compile(r"\\_"), " "),
-    (re.compile(r"[-=]>|\u2192"), ":"),
-    (re.compile(r"^[ ]*(?:[#>]+|[-*+](?=[ ]))[ ]*", re.MULTILINE), ""),
-    (re.compile(r"[ \f\v]+"), " "),
-    (re.compile(r"^ ", re.MULTILINE), ""),
-    (re.compile(r"\A\s*(?i:assistant|answer|response|judge|evaluator) ?: ?(?=\d)"), ""),  # a role
+    ("", re.compile("[\ufe0f\u20e3]"), ""),  # digits as keycaps
+    ("\r", re.compile(r"\r\n?"), "\n"),
+    ("<", re.compile(r"</?s>|<\|[^|<>\n]{0,40}\|>"), " "),
+    ("<", re.compile(r"</[A-Za-z][\w -]{0,40}>"), "\n"),
+    ("<", re.compile(r"<([A-Za-z][\w -]{0,40})>"), r"\n\1: "),
+    ("", re.compile(r"\*\*|__|`|\\boxed"), ""),
+    ("$", re.compile(r"\$([\d\[({][^$\n]{0,40}[\d\])}]|\d)\$"), r"\1"),
+    ("\\", re.compile(r"\\[ ,;]"), " "),
+    ("*", re.compile(r"(?<![\w*])\*([^\s*](?:[^*\n]{0,38}[^\s*])?)\*(?![\w*])"), r"\1"),
+    ("_", re.compile(r"(?<=[A-Za-z0-9])_(?=[A-Za-z0-9])"), " "),
+    ("\\", re.compile(r"\\_"), " "),
+    ("", re.compile(r"[-=]>|\u2192"), ":"),
+    ("", re.compile(r"^[ ]*(?:[#>]+|[-*+](?=[ ]))[ ]*", re.MULTILINE), ""),
+    ("", re.compile(r"[ \f\v]{2,}|[\f\v]"), " "),
+    ("", re.compile(r"^ ", re.MULTILINE), ""),
+    # a role
+    ("", re.compile(r"\A\s*(?i:assistant|answer|response|judge|evaluator) ?: ?(?=\d)"), ""),
     (
+        "",
         re.compile(
             r"\b(?i:final answer(?: is)?|therefore|thus|hence),? ?:? ?"
             r"(?=\d{1,2}(?:\.\d)? \d{1,2}(?:\.\d)?\.?$)",
@@ -46,10 +48,11 @@ CLEANING: Final = (
         ),
         "final scores: ",
     ),
-    (re.compile(r"(?<=[: ])[~\u2248](?=\d)"), ""),
-    (re.compile(r"\bvs\."), "vs"),
+    ("", re.compile(r"(?<=[: ])[~\u2248](?=\d)"), ""),
+    ("vs.", re.compile(r"\bvs\."), "vs"),
     # "Assistant 1 (LLaVA): 8": which model it is
     (
+        "(",
         re.compile(
             r"((?i:assistant|answer|response|model) ?[12AB]) \([A-Za-z][\w. -]{0,30}\)(?= ?[:=])"
         ),
@@ -57,12 +60,14 @@ CLEANING: Final = (
     ),
     # "8 points, 9 points" as a line of its own
     (
+        "point",
         re.compile(
             r"^(\d{1,2}(?:\.\d)?) points? ?,? ?(\d{1,2}(?:\.\d)?) points? ?\.?$", re.MULTILINE
         ),
         r"\1 \2",
     ),
     (
+        ",",
         re.compile(
             r"((?i:assistant|answer|response|model) ?[12AB] ?[:=] ?\d),(\d)(?=(?: ?/ ?10)?$)",
             re.MULTILINE,
@@ -70,6 +75,7 @@ CLEANING: Final = (
         r"\1.\2",
     ),
 )
+"""(what a text must have for the pattern to find anything, pattern, replacement), in this order."""
 
 _NOUNS: Final = (
     r"assistant|answer|response|model|candidate|system|solution|participant|chatbot|bot|agent|ai|llm|"

@@ -3,7 +3,6 @@
 Only the handful of words that a score hangs on; what a judge says about the answers stays as it is.
 Two tables, since a language that is written without spaces has no word boundaries.
 """
-# ruff: noqa: RUF001 - letters of other alphabets are what this file is about
 
 from __future__ import annotations
 
@@ -11,22 +10,32 @@ import re
 from typing import Final
 
 _WORDS: Final = {
-    "assistant": ("assistent(?:en)?|asistente|assistente|ассистент(?:а|у|ом)?|помощник(?:а|у|ом)?"),
-    "answer": "antwort|respuesta|réponse|resposta|risposta|ответ(?:а|у)?",
+    "assistant": (
+        "assistent assistenten asistente assistente ассистент ассистента ассистенту ассистентом "
+        "помощник помощника помощнику помощником"
+    ),
+    "answer": "antwort respuesta réponse resposta risposta ответ ответа ответу",
     "score": (
-        "bewertung(?:en)?|punktzahl(?:en)?|puntuaci[oó]n(?:es)?|calificaci[oó]n(?:es)?|"
-        "puntaje|pontuação|punteggi[oi]?|оценк[аиу]"
+        "bewertung bewertungen punktzahl punktzahlen puntuacion puntuaciones puntuación "
+        "puntuaciónes calificacion calificaciones calificación calificaciónes puntaje pontuação "
+        "punteggio punteggi оценка оценки оценку"
     ),
     "receives": (
-        "erhält|bekommt|verdient|recibe|obtiene|merece|obtient|reçoit|mérite|recebe|ottiene|"
-        "получает|заслуживает"
+        "erhält bekommt verdient recibe obtiene merece obtient reçoit mérite recebe ottiene "
+        "получает заслуживает"
     ),
-    "points": "punkte|puntos|pontos|punti|балл(?:а|ов)?",
-    "a": "una|eine|einen|une|uma",
-    "and": "und|et|и",
-    "first": "erste[rn]?|premi[eè]re?|primera|primeira|prima|перв(?:ый|ому)",
-    "second": "zweite[rn]?|deuxi[eè]me|segunda|seconda|втор(?:ой|ому)",
+    "points": "punkte puntos pontos punti балл балла баллов",
+    "a": "una eine einen une uma",
+    "and": "und et и",
+    "first": (
+        "erste erster ersten premier premiere première premièr primera primeira prima первый первому"
+    ),
+    "second": "zweite zweiter zweiten deuxieme deuxième segunda seconda второй второму",
 }
+_ENGLISH: Final = {word: name for name, listed in _WORDS.items() for word in listed.split()}
+_LITTLE: Final = "de von di da du sur su из y e le la el der die das dem den o il"
+_FOREIGN: Final = frozenset((*_ENGLISH, *_LITTLE.split()))
+_WORD: Final = re.compile(r"\b[^\W\d_]+\b")
 _UNSPACED: Final = {
     "assistant": "助手|助理|アシスタント|어시스턴트|도우미",
     "answer": "回答|答案|回复|模型|답변|응답",
@@ -44,9 +53,6 @@ _UNITS: Final = re.compile(r"(?<=\d) ?(?:(?:分|点|點|점)(?:です|입니다)
 _SCORE_OF: Final = re.compile(r"\bscore (?:de|von|di|da|du)\b")
 _AND: Final = re.compile(r"(?<=\d) [ye] (?=[a-z])")
 _ARTICLE: Final = re.compile(r"\bl'(?=(?:assistant|answer)\b)", re.IGNORECASE)
-_ALL_WORDS: Final = re.compile(
-    "|".join(rf"(?P<{name}>\b(?:{pattern})\b)" for name, pattern in _WORDS.items()), re.IGNORECASE
-)
 _ALL_UNSPACED: Final = re.compile(
     "|".join(f"(?P<{name}>{pattern})" for name, pattern in _UNSPACED.items())
 )
@@ -63,14 +69,15 @@ _EAST_ASIAN: Final = re.compile("[\u2e80-\ud7ff]")
 
 def in_english(text: str) -> str:
     """The text with the words that scores hang on in English. Linear in its length."""
-    text = _ALL_WORDS.sub(lambda match: match.lastgroup or "", text)
-    text = _DEFINITE.sub("the", text)
-    text = _OF_TEN.sub(" out of 10", text)
-    text = _AND.sub(" and ", _SCORE_OF.sub("score of", text))
+    if not _FOREIGN.isdisjoint(_WORD.findall(text.lower())):
+        text = _WORD.sub(lambda match: _ENGLISH.get(match[0].lower(), match[0]), text)
+        text = _DEFINITE.sub("the", text)
+        text = _OF_TEN.sub(" out of 10", text)
+        text = _AND.sub(" and ", _SCORE_OF.sub("score of", text))
     if _EAST_ASIAN.search(text):
         for digit, numeral in enumerate(_NUMERALS, start=1):
             text = numeral.sub(f" {digit}", text)
         text = _FULL_MARKS.sub(" scale of 10 ", text)
         text = _UNITS.sub(" points ", text)
         text = _ALL_UNSPACED.sub(lambda match: f" {match.lastgroup} ", text)
-    return _ARTICLE.sub("", text)
+    return _ARTICLE.sub("", text) if "'" in text else text

@@ -125,8 +125,9 @@ def _clean(raw: str) -> str:
     if found and rest.strip():
         text = rest
     text = in_english(text)
-    for pattern, replacement in CLEANING:
-        text = pattern.sub(replacement, text)
+    for sign, pattern, replacement in CLEANING:
+        if sign in text:
+            text = pattern.sub(replacement, text)
     return text.strip()
 
 

@@ -119,16 +119,20 @@ def _environment() -> SandboxedEnvironment:
 
 @cache
 def _compiled(template: str) -> Template:
-    return _environment().from_string(template)
+    compiled = _environment().from_string(template)
+    # Every rendering copies the globals, and the ChainMap that they come in is slow to copy.
+    compiled.globals = dict(compiled.globals)
+    return compiled
 
 
-def _variables(name: str, template: str) -> set[str]:
+@cache  # a work item makes its prompt again
+def _variables(name: str, template: str) -> frozenset[str]:
     try:
         used = meta.find_undeclared_variables(_environment().parse(template))
-        _environment().from_string(template)  # some errors show only when compiling
+        _compiled(template)  # some errors show only when compiling
     except TemplateSyntaxError as error:
         raise PromptError(f"{name}, line {error.lineno}: {error.message}") from error
     except TemplateError as error:
         raise PromptError(f"{name}: {error}") from error
     # `range`, `dict` and the like are names that the environment itself provides
-    return used - set(_environment().globals)
+    return frozenset(used - set(_environment().globals))
