@@ -31,7 +31,7 @@ ASSUMED = {
     "answer_tokens": 60,
     "judge_prompt_tokens": 1_100,
     "judge_tokens": 40,
-    "batch": 32,
+    "batch": 256,
 }
 PER_GPU = (2, 5, 10, 20)  # requests a second and card
 

@@ -39,7 +39,7 @@ def test_the_arithmetic_is_right() -> None:
     assert told["judge"] == pytest.approx(2 * told["answer"])
     assert told["workers"] == 4  # 1,000 requests a second at 300 each
     assert told["assessment_machines"] == pytest.approx(1_000 / 20_000)
-    assert told["ledger_share"] == pytest.approx(100 * 1_000 / 32 / 500)
+    assert told["ledger_share"] == pytest.approx(100 * 1_000 / 256 / 500)
     assert told["images"] == pytest.approx(150.0)
     assert told["table"].count("\n") == len(scale.PER_GPU) - 1
 

@@ -98,7 +98,7 @@ class DiversityIndex:
         encode = self._characters.encode
         self._entries += added
         self._encoded += [encode(text) for _, text in added]
-        self._ascii = self._ascii and all(text.isascii() for _, text in added)
+        self._ascii = self._ascii and "".join([text for _, text in added]).isascii()
 
     def nearest(self, text: str) -> Nearest:
         """Return the entry with the highest ROUGE-L; of equals the one that was added first.

@@ -254,7 +254,9 @@ def _where(session: Session, run_id: int, filters: Filters) -> _Where:
     if filters.task_type is not None:
         where.add("instruction.task_type = :task_type", task_type=filters.task_type)
     if filters.words:
-        where.add("instruction.text ILIKE :words", words=f"%{_literally(filters.words)}%")
+        # Folding the case of letters beyond ASCII takes twice the time of all the rest.
+        plain = 'COLLATE "C"' if filters.words.isascii() else ""
+        where.add(f"instruction.text {plain} ILIKE :words", words=f"%{_literally(filters.words)}%")
     _add_scores(where, filters)
     if filters.status is not None:
         _add_status(where, filters.status)

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from comd_platform.config.differences import differing
 from comd_platform.evaluation.statistics import Comparison
-from comd_platform.reports.evaluations import item_scores, run_scores
+from comd_platform.reports.evaluations import run_scores, student_results
 from comd_platform.reports.summary import IterationRow, run_summary
 from comd_platform.reports.verdicts import compare_items
 from comd_platform.runs import find_run
@@ -114,7 +114,7 @@ def _tests(
     if not common:
         return
     last = max(common)
-    students = [item_scores(session, run.id, benchmark, student_of=last) for run in runs]
+    students = [student_results(session, run.id, benchmark, last) for run in runs]
     for run, student in zip(runs[1:], students[1:], strict=True):
         yield Tested(benchmark, last, run.name, compare_items(student, students[0]))
 

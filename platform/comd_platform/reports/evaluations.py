@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal
 
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from comd_platform.reports.query import rows
@@ -50,7 +53,8 @@ class GroupScoreRow:
 
 @dataclass(frozen=True, slots=True)
 class ItemScoreRow:
-    """One model on one item. `unreadable`: no option could be read in its reply."""
+    """One model on one item. `unreadable`: no option could be read in its reply. `groups` is shared by
+    the items that have the same, and not to be written to."""
 
     who: Who
     iteration: int | None
@@ -152,7 +156,7 @@ SELECT
     chosen.who,
     chosen.iteration,
     item.key,
-    item.groups,
+    CAST(item.groups AS text) AS groups,
     made.score,
     coalesce(made.reference_score, 1) AS reference,
     made.choice IS NULL AND benchmark.metric = 'choice' AS unreadable
@@ -160,9 +164,23 @@ FROM chosen
 JOIN benchmark ON benchmark.id = chosen.benchmark_id AND benchmark.name = :benchmark
 JOIN evaluation_score AS made ON made.evaluation_id = chosen.id AND made.score IS NOT NULL
 JOIN evaluation_item AS item ON item.id = made.item_id
-WHERE CAST(:student_of AS bigint) IS NULL
-    OR chosen.who = 'student' AND chosen.iteration = :student_of
 ORDER BY chosen.iteration NULLS FIRST, chosen.who DESC, item.key
+"""
+)
+
+_RESULTS = (
+    CHOSEN
+    + """
+SELECT
+    item.key,
+    made.score,
+    coalesce(made.reference_score, 1) AS reference
+FROM chosen
+JOIN benchmark ON benchmark.id = chosen.benchmark_id AND benchmark.name = :benchmark
+JOIN evaluation_score AS made ON made.evaluation_id = chosen.id AND made.score IS NOT NULL
+JOIN evaluation_item AS item ON item.id = made.item_id
+WHERE chosen.who = 'student' AND chosen.iteration = :iteration
+ORDER BY item.key
 """
 )
 
@@ -190,13 +208,30 @@ def run_scores(session: Session, run_id: int) -> list[ScoreRow]:
     return rows(session, ScoreRow, _SCORES, run_id=run_id)
 
 
-def item_scores(
-    session: Session, run_id: int, benchmark: str, *, student_of: int | None = None
-) -> list[ItemScoreRow]:
-    """What each of the run's models made of each item of one benchmark; or the student of one
-    iteration alone."""
-    given = {"run_id": run_id, "benchmark": benchmark, "student_of": student_of}
-    return rows(session, ItemScoreRow, _ITEMS, **given)
+def student_results(
+    session: Session, run_id: int, benchmark: str, iteration: int
+) -> dict[str, tuple[float, float]]:
+    """(score, reference) of an iteration's student on each item of one benchmark, by the item's key."""
+    given = {"run_id": run_id, "benchmark": benchmark, "iteration": iteration}
+    return {key: (score, other) for key, score, other in session.execute(text(_RESULTS), given)}
+
+
+def item_scores(session: Session, run_id: int, benchmark: str) -> list[ItemScoreRow]:
+    """What each of the run's models made of each item of one benchmark."""
+    given = {"run_id": run_id, "benchmark": benchmark}
+    read = cache(json.loads)  # the same few labels, item by item and model by model
+    return [
+        ItemScoreRow(
+            made.who,
+            made.iteration,
+            made.key,
+            read(made.groups),
+            made.score,
+            made.reference,
+            made.unreadable,
+        )
+        for made in session.execute(text(_ITEMS), given)
+    ]
 
 
 def group_labels(session: Session, run_id: int) -> list[str]:

@@ -15,5 +15,6 @@ def rows(session: Session, kind: type[Row], statement: str, **parameters: object
 
     Raises TypeError where the statement's columns are not exactly the fields of `kind`.
     """
-    found = session.execute(text(statement), parameters).mappings()
-    return [kind(**row) for row in found]
+    found = session.execute(text(statement), parameters)
+    names = tuple(found.keys())
+    return [kind(**dict(zip(names, row, strict=True))) for row in found]

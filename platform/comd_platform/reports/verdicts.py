@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from sqlalchemy import select
@@ -57,8 +57,11 @@ def run_verdicts(session: Session, run_id: int, benchmark: str) -> Verdicts | No
     if not models:
         return None
     kind = session.scalars(select(Benchmark.kind).where(Benchmark.name == benchmark)).one()
+    results = {
+        name: {row.key: (row.score, row.reference) for row in rows} for name, rows in models.items()
+    }
     verdicts = [
-        Verdict(called(first), called(second), compare_items(models[first], models[second]))
+        Verdict(called(first), called(second), compare_items(results[first], results[second]))
         for first, second in _pairs(list(models))
     ]
     return Verdicts(
@@ -115,10 +118,12 @@ def _standing(kind: str, name: Name, rows: list[ItemScoreRow]) -> Standing:
     )
 
 
-def compare_items(first: list[ItemScoreRow], second: list[ItemScoreRow]) -> Comparison:
-    """Two models on the items that both have scored. Raises ValueError where there are none."""
-    others = {row.key: row for row in second}
-    both = [(row, others[row.key]) for row in first if row.key in others]
-    return compare(
-        [(a.score, a.reference) for a, _ in both], [(b.score, b.reference) for _, b in both]
-    )
+def compare_items(
+    first: Mapping[str, tuple[float, float]], second: Mapping[str, tuple[float, float]]
+) -> Comparison:
+    """Two models, (score, reference) by an item's key, on the items that both have scored.
+
+    Raises ValueError where there are none.
+    """
+    both = [key for key in first if key in second]
+    return compare([first[key] for key in both], [second[key] for key in both])

@@ -88,6 +88,13 @@ def test_pages_hold_what_the_rows_say(
     assert matching(session, PAPER, filters) == len(wanted)
 
 
+@pytest.mark.parametrize("words", ["l'ÉTÉ", "l'été", "in it, L'été"])
+def test_words_are_found_in_either_case_beyond_ascii_too(session: Session, words: str) -> None:
+    session.execute(text("UPDATE instruction SET text = 'What is in it, l''Été?' WHERE id = 1"))
+    [row] = everything(session, Filters(3, words=words))
+    assert row.instruction_id == 1
+
+
 @pytest.mark.parametrize("order", ORDERS)
 def test_orders_leave_nothing_out_and_repeat_nothing(session: Session, order: Order) -> None:
     found = everything(session, Filters(3), order)
