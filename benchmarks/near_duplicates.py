@@ -110,8 +110,8 @@ def _grouping(texts: list[str], rounds: int) -> Row:
         ours="comd",
         seconds=seconds,
         note=f"{len(texts):,} questions, {CUT.bands} bands of {CUT.rows}, in which both find the same"
-        f" {len(found[0]):,} candidate pairs. comd scores them by ROUGE-L and groups; datasketch (update,"
-        " insert and query, one after the other) names them and no more.",
+        f" {len(found[0]):,} candidate pairs. comd scores them by ROUGE-L and groups; datasketch"
+        " (update, insert and query, one after the other) names them and no more.",
     )
 
 

@@ -105,14 +105,16 @@ class DiversityIndex:
 
         The same text comes before texts that have the same tokens.
         """
-        query = self._characters.encode(text)
+        return self._nearest(text, self._characters.encode(text))
+
+    def _nearest(self, text: str, query: str) -> Nearest:
         length = len(query)
         best, position = 0.0, -1
         for place, entry in enumerate(self._encoded):
             score = f_measure(LCSseq.similarity(query, entry), length, len(entry))
             if score > best:
                 best, position = score, place
-        return self._settled(text, best, position)
+        return self._settled(text, query, best, position)
 
     def walk(self, candidates: list[tuple[str, str]], threshold: float) -> list[Verdict]:
         """`accept` for this index."""
@@ -125,7 +127,12 @@ class DiversityIndex:
         return verdicts
 
     def _one_by_one(self, candidates: list[tuple[str, str]], threshold: float) -> list[Verdict]:
-        return [_verdict(self, each, self.nearest(each[1]), threshold) for each in candidates]
+        verdicts = []
+        for candidate in candidates:
+            query = self._characters.encode(candidate[1])
+            nearest = self._nearest(candidate[1], query)
+            verdicts.append(self._verdict(candidate, query, nearest, threshold))
+        return verdicts
 
     def _as_matrix(self, candidates: list[tuple[str, str]], threshold: float) -> list[Verdict]:
         encoded = [self._characters.encode(text) for _, text in candidates]
@@ -136,19 +143,40 @@ class DiversityIndex:
             held = row[:known] if len(columns) == known else row[columns]
             position = int(held.argmax()) if len(held) else -1
             best = float(held[position]) if len(held) else 0.0
-            nearest = self._settled(candidates[number][1], best, position)
-            verdicts.append(_verdict(self, candidates[number], nearest, threshold))
+            candidate, query = candidates[number], encoded[number]
+            nearest = self._settled(candidate[1], query, best, position)
+            verdicts.append(self._verdict(candidate, query, nearest, threshold))
             if verdicts[-1].accepted:
                 columns.append(known + number)
         return verdicts
 
-    def _settled(self, text: str, best: float, position: int) -> Nearest:
+    def _verdict(
+        self, candidate: tuple[str, str], query: str, nearest: Nearest, threshold: float
+    ) -> Verdict:
+        """The verdict; who is accepted joins the index."""
+        accepted = nearest.rouge_l < threshold
+        if accepted:
+            self._entries.append(candidate)
+            self._encoded.append(query)
+            self._ascii = self._ascii and candidate[1].isascii()
+        return Verdict(candidate[0], accepted, nearest.rouge_l, nearest.id)
+
+    def _settled(self, text: str, query: str, best: float, position: int) -> Nearest:
         """What the tokens say, unless the same text is there, of which they need not tell."""
-        if not (0 < best < 1 and self._ascii and text.isascii()):
-            same = self._same(text)
+        plain = self._ascii and text.isascii()
+        if not plain or best == 1 or not query:
+            same = self._same_tokens(text, query) if plain else self._same(text)
             if same is not None:
                 return Nearest(1.0, same)
         return Nearest(best, self._entries[position][0] if best > 0 else None)
+
+    def _same_tokens(self, text: str, query: str) -> str | None:
+        """`_same` where all is ASCII: then the same text has the same tokens."""
+        wanted = normalised(text)
+        for place, entry in enumerate(self._encoded):
+            if entry == query and normalised(self._entries[place][1]) == wanted:
+                return self._entries[place][0]
+        return None
 
     def _same(self, text: str) -> str | None:
         """The first entry that is the same text, in any script, up to case and spacing."""
@@ -204,7 +232,15 @@ class TextOnlyIndex:
 
     def walk(self, candidates: list[tuple[str, str]], threshold: float) -> list[Verdict]:
         """`accept` for this index."""
-        return [_verdict(self, each, self.nearest(each[1]), threshold) for each in candidates]
+        verdicts = []
+        for candidate in candidates:
+            nearest = self.nearest(candidate[1])
+            verdicts.append(
+                Verdict(candidate[0], nearest.rouge_l < threshold, nearest.rouge_l, nearest.id)
+            )
+            if verdicts[-1].accepted:
+                self.add([candidate])
+        return verdicts
 
 
 def accept(
@@ -230,19 +266,6 @@ def accept(
     else:
         index = DiversityIndex(existing)
     return index.walk(list(candidates), threshold)
-
-
-def _verdict(
-    index: DiversityIndex | TextOnlyIndex,
-    candidate: tuple[str, str],
-    nearest: Nearest,
-    threshold: float,
-) -> Verdict:
-    """The verdict; who is accepted joins the index."""
-    accepted = nearest.rouge_l < threshold
-    if accepted:
-        index.add([candidate])
-    return Verdict(candidate[0], accepted, nearest.rouge_l, nearest.id)
 
 
 def _matrix(queries: list[str], others: list[str]) -> NDArray[np.float64]:
