@@ -28,6 +28,7 @@ from comd_platform.method.judging.pairs import (
 _DECIMAL_COMMAS: Final = re.compile(
     r"\A[\[(]?(\d{1,2}(?:,\d{1,2})?)(?:, |;? )(\d{1,2}(?:,\d{1,2})?)[\])]?\Z"
 )
+_ASKED_FOR: Final = re.compile(r"\A([0-9]{1,2}) ([0-9]{1,2})\Z")  # what most replies begin with
 _SHORT: Final = re.compile(
     r"\A[(\[]?(?P<name>[ABab12])(?:[.):\]]| ?=) ?(?P<score>\d{1,3}(?:\.\d+)?)(?: ?/ ?10)?[,;.]?\Z"
 )
@@ -44,11 +45,16 @@ def first_line(reply: Reply) -> Scores | Ambiguous | None:
     """`8 9`, `8/10, 9/10`, `[[8]] [[9]]`, `Scores: 8 9`: the first line is two numbers, no more."""
     if not reply.lines:
         return None
-    commas = _DECIMAL_COMMAS.match(reply.lines[0])
+    commas = _DECIMAL_COMMAS.match(reply.lines[0]) if "," in reply.lines[0] else None
     if commas is not None and any("," in number for number in commas.groups()):
         first, second = (float(number.replace(",", ".")) for number in commas.groups())
         return within((first, second), SCALE)
-    scores = whole_line(tokenise(reply.lines[0]), ASKED_FOR_RANGE)
+    asked_for = _ASKED_FOR.match(reply.lines[0])
+    scores = (
+        (float(asked_for[1]), float(asked_for[2]))
+        if asked_for
+        else whole_line(tokenise(reply.lines[0]), ASKED_FOR_RANGE)
+    )
     if scores is not None and len(reply.lines) > 1:
         if all(_SHORT.match(line) for line in reply.lines[:2]):
             return None  # "1) 8" above "2) 6": labels
