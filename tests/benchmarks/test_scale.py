@@ -48,7 +48,7 @@ def test_the_page_is_written_with_every_number_filled_in(tmp_path: Path) -> None
     scale.write_page(RESULTS, tmp_path / "scale.md")
     page = (tmp_path / "scale.md").read_text()
     assert "{" not in page
-    assert "4 worker processes" in page
+    assert "worker processes: 4 |" in page
 
 
 def test_a_missing_rate_is_named() -> None:
