@@ -32,7 +32,7 @@ from comd_platform.settings import Settings
 from comd_platform.tables import Pool
 
 INSTRUCTIONS = 100_000
-GROWING = (10_000, 30_000, 100_000)
+GROWING = (10_000, 100_000, 1_000_000)
 PICTURES = 1_000
 WORKERS = 2
 CONFIG = parse_config(

@@ -8,6 +8,7 @@ use instead, and by a bare aiohttp client, which keeps the answers in memory and
 from __future__ import annotations
 
 import json
+import statistics
 import sys
 import tempfile
 import threading
@@ -17,6 +18,7 @@ from pathlib import Path
 
 import crew
 import numpy as np
+import psutil
 from chat_server import chat_server
 from common import Once, Row, in_turns, main, scaled
 from databases import connected, database, maintain, server
@@ -54,9 +56,10 @@ def measure(scale: float, rounds: int) -> list[Row]:
         size = _draw(room / "pictures", scaled(round(INSTRUCTIONS / PER_PICTURE), scale))
         _seed(template, settings, room, count, url)
 
+        busy: dict[int, list[float]] = {1: [], 2: []}
         contenders: dict[str, Once] = {
-            ONE: lambda: _label(where, template, settings, 1, count),
-            TWO: lambda: _label(where, template, settings, 2, count),
+            ONE: lambda: _label(where, template, settings, 1, count, busy[1]),
+            TWO: lambda: _label(where, template, settings, 2, count, busy[2]),
             BARE: lambda: _ask(Path(sys.executable), "bare", url, room),
         }
         missing: list[str] = []
@@ -73,8 +76,10 @@ def measure(scale: float, rounds: int) -> list[Row]:
         f"{count:,} instructions about {size[0]:,} JPEGs of 640 x 480 pixels and {size[1]:.0f} KB"
         f" each, {IN_FLIGHT} requests in flight (two workers: half of it each), a server that takes"
         " 50 ms. comd from planning to the last commit, workers up and nothing cached; every answer"
-        " is a row, every commit durable. The others from the call of their pipeline to its data"
-        " set, imports left out: "
+        " is a row, every commit durable. Server, workers and PostgreSQL together kept all cores"
+        f" {statistics.median(busy[2]):.0f} % busy with two workers and"
+        f" {statistics.median(busy[1]):.0f} % with one. The others from the call of their pipeline to"
+        " its data set, imports left out: "
         + ", ".join(PEERS[name][0] for name in seconds if name in PEERS)
         + "."
         + "".join(f" Missing: {why}." for why in missing)
@@ -173,7 +178,10 @@ class _UntilLabelled(Silent):
         self.stop.set()
 
 
-def _label(where: URL, template: URL, settings: Settings, workers: int, count: int) -> float:
+def _label(
+    where: URL, template: URL, settings: Settings, workers: int, count: int, busy: list[float]
+) -> float:
+    """Seconds from planning to the last commit; how busy the machine was meanwhile goes to `busy`."""
     with database(where, template) as url, connected(url) as engine:
         here = settings.model_copy(update={"database_url": SecretStr(libpq_url(url))})
         with (
@@ -181,9 +189,11 @@ def _label(where: URL, template: URL, settings: Settings, workers: int, count: i
             Workforce(here, local=0) as workforce,
         ):
             watcher = _UntilLabelled()
+            psutil.cpu_percent()  # of all cores, since the call before
             started = time.perf_counter()
             with suppress(Stopped):
                 Driver(engine, workforce, watcher, stop=watcher.stop).run(f"by-{workers}")
+            busy.append(psutil.cpu_percent())
         _check(engine, count)
     return watcher.ended - started
 

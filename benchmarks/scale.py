@@ -14,6 +14,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from comd_platform.config.run import RoleConfig
+
 HERE = Path(__file__).resolve().parent
 PAGE = HERE.parent / "docs" / "scale.md"
 
@@ -31,7 +33,7 @@ ASSUMED = {
     "answer_tokens": 60,
     "judge_prompt_tokens": 1_100,
     "judge_tokens": 40,
-    "batch": 256,
+    "batch": RoleConfig.model_fields["batch"].default,
 }
 PER_GPU = (2, 5, 10, 20)  # requests a second and card
 

@@ -15,7 +15,7 @@ def insert_new(session: Session, table: type[Base], rows: Sequence[Mapping[str, 
     """Insert `rows`, which all name the same columns, in their order; a row that conflicts with one
     that is there is left out.
 
-    None for columns of arrays: PostgreSQL unnests those through all their dimensions.
+    Not for columns that are arrays themselves: PostgreSQL unnests those through all dimensions.
     """
     if not rows:
         return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from comd_platform.method.judging import parse_scores
+from comd_platform.method.judging.grammar import CLEANING
 
 # (reply, scores of the first and the second answer; None where there are none, or several readings)
 Case = tuple[str, tuple[float, float] | None]
@@ -503,3 +505,11 @@ def test_100_kb_of_repetition_come_to_an_end(unit: str) -> None:
     reply = "Assistant 1: 8/10. " + unit * (100_000 // len(unit))
     parsed = parse_scores(reply)
     assert parsed is None or all(0 <= value <= 100 for value in parsed)
+
+
+@pytest.mark.parametrize(("sign", "pattern"), [rule[:2] for rule in CLEANING if rule[0]])
+@given(st.data())
+def test_a_cleaning_rule_is_left_out_only_where_it_would_find_nothing(
+    sign: str, pattern: re.Pattern[str], data: st.DataObject
+) -> None:
+    assert sign in data.draw(st.from_regex(pattern))

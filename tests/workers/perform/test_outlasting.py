@@ -177,3 +177,23 @@ def test_many_short_items_take_one_beat_a_second(
         time.sleep(0.02)
     # One before the first claim; then the claims' own, a second or more apart.
     assert 3 <= len(seen) <= 2 + passed
+
+
+def test_a_claim_right_after_a_beat_is_renewed_within_about_a_second(
+    engine: Engine, held: tuple[Claim, int], heartbeat: Heartbeat
+) -> None:
+    def renewed_within(seconds: float) -> bool:
+        with engine.begin() as connection:
+            connection.execute(text("UPDATE work_item SET lease_expires_at = clock_timestamp()"))
+        heartbeat.holding(held[0], 600.0)
+        begun = time.monotonic()
+        while time.monotonic() - begun < seconds:
+            with engine.connect() as connection:
+                ahead = "SELECT lease_expires_at > clock_timestamp() FROM work_item"
+                if connection.execute(text(ahead)).scalar_one():
+                    return True
+            time.sleep(0.02)
+        return False
+
+    assert renewed_within(4.0)
+    assert renewed_within(4.0)  # the next beat of a worker that holds nothing new comes after five

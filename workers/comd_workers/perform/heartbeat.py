@@ -33,6 +33,7 @@ class Heartbeat:
         self._lost: uuid.UUID | None = None
         self._renewed_at = time.monotonic()
         self._beaten_at = -AT_MOST_EVERY_SECONDS
+        self._due = time.monotonic() + BEAT_SECONDS
         self._stop = False
         self._wake = threading.Event()
         self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
@@ -81,12 +82,14 @@ class Heartbeat:
 
     def _run(self) -> None:
         while True:
-            woken = self._wake.wait(self._pause())
-            self._wake.clear()
+            if self._wake.wait(max(0.0, self._due - time.monotonic())):
+                self._wake.clear()
+                soon = self._beaten_at + AT_MOST_EVERY_SECONDS
+                self._due = min(self._due, soon, time.monotonic() + self._pause())
             if self._stop:
                 return
-            if woken and time.monotonic() - self._beaten_at < AT_MOST_EVERY_SECONDS:
-                continue  # items are short: the last claim's beat was a moment ago
+            if time.monotonic() < self._due:
+                continue  # items are short: the beat of the one before was a moment ago
             try:
                 self._beat()
             except SQLAlchemyError as error:
@@ -100,6 +103,7 @@ class Heartbeat:
 
     def _beat(self) -> None:
         self._beaten_at = time.monotonic()
+        self._due = self._beaten_at + self._pause()
         held = self._held
         memory, device = resident_bytes(), device_bytes()
         with transaction(self._engine) as session:

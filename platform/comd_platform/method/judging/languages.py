@@ -33,6 +33,7 @@ _WORDS: Final = {
     "second": "zweite zweiter zweiten deuxieme deuxième segunda seconda второй второму",
 }
 _ENGLISH: Final = {word: name for name, listed in _WORDS.items() for word in listed.split()}
+# Without one of these, too, none of the patterns for little words below finds anything.
 _LITTLE: Final = "de von di da du sur su из y e le la el der die das dem den o il"
 _FOREIGN: Final = frozenset((*_ENGLISH, *_LITTLE.split()))
 _WORD: Final = re.compile(r"\b[^\W\d_]+\b")
