@@ -6,9 +6,11 @@ its row says why it is missing.
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import sysconfig
+import tempfile
 from pathlib import Path
 
 ROOM = Path(__file__).resolve().parent.parent / "build" / "bench"
@@ -49,8 +51,16 @@ def environment(name: str) -> Path:
 
 
 def seconds_told(command: list[str | Path]) -> float:
-    """Run a client; its last line of output is its time. Raises NoPeer where it fails."""
-    outcome = subprocess.run(command, capture_output=True, text=True, check=False)
+    """Run a client; its last line of output is its time. Raises NoPeer where it fails.
+
+    It is at home in an empty directory that goes with it: some keep every run, a gigabyte of it, below
+    ~/.cache.
+    """
+    with tempfile.TemporaryDirectory(prefix="comd-bench-") as home:
+        elsewhere = {"HOME": home, "XDG_CACHE_HOME": home, "HF_HOME": home}
+        outcome = subprocess.run(
+            command, capture_output=True, text=True, check=False, env={**os.environ, **elsewhere}
+        )
     if outcome.returncode:
         raise NoPeer(f"{Path(str(command[1])).stem} failed: {_last_line(outcome.stderr)}")
     return float(_last_line(outcome.stdout))
