@@ -46,6 +46,8 @@ def fault_point(name: str) -> None:
     planted = Path(directory) / name
     taken = planted.with_name(f".taken.{name}.{os.getpid()}")
     try:
+        if planted.stat().st_size == 0:  # opened and not yet written: whoever comes next
+            return
         planted.rename(taken)  # whoever comes second finds nothing
     except FileNotFoundError:
         return
