@@ -268,7 +268,7 @@ def test_a_cache_of_its_own_goes_with_the_training(spec_of: Callable[..., Traini
 
 @pytest.mark.full
 def test_memory_stays_flat_as_training_sets_grow(tmp_path: Path) -> None:
-    """Ten times the examples in (nearly) the same memory: they are streamed in and mapped."""
+    """Twenty times the examples in (nearly) the same memory: they are streamed in and mapped."""
     script = Path(__file__).parent.parent / "support" / "token_memory.py"
     small, large = (
         float(
@@ -279,7 +279,8 @@ def test_memory_stays_flat_as_training_sets_grow(tmp_path: Path) -> None:
                 check=True,
             ).stdout
         )
-        for count in (3_000, 30_000)
+        for count in (3_000, 60_000)
     )
-    # All 30,000 held at once would be 60 MiB more: text, tokens and what Python adds to them.
-    assert large < small + 25
+    # All 60,000 held at once would be 120 MiB more: text, tokens and what Python adds to them. What
+    # allocators keep differs by some 20 MiB from one process to the next.
+    assert large < small + 60
