@@ -22,6 +22,7 @@ from chaos import Attack
 from chaos_faults import KINDS, At
 from chaos_report import write_report
 from chaos_target import Target, target
+from fake_chat import ChatServer
 from recompute import check_run
 from run_content import assert_same_content, run_content, unfinished
 from sqlalchemy import Engine
@@ -51,6 +52,27 @@ def scripted_world(pictures: int, iterations: int, delay: float) -> World:
         )
         for role in ("teacher", "student"):
             document[role]["model"]["delay_s"] = delay
+        return parse_config(document)
+
+    return make
+
+
+def served_world(server: ChatServer, pictures: int, iterations: int) -> World:
+    """The teacher behind a server: its workers hold several items at once."""
+
+    def make(engine: Engine, settings: Settings, folder: Path) -> RunConfig:
+        document = scripted_world(pictures, iterations, 0.0)(engine, settings, folder).model_dump(
+            mode="json"
+        )
+        for role in ("assessor", "augmentor"):
+            document[role]["model"] = document["teacher"]["model"]
+        document["teacher"]["model"] = {
+            "engine": "openai",
+            "model": "served",
+            "base_url": server.base_url,
+            "api_key_env": None,
+            "concurrency": 4,
+        }
         return parse_config(document)
 
     return make
@@ -132,6 +154,25 @@ def test_a_scripted_run_under_every_kind_of_attack() -> None:
     }
     attack = survive(scripted_world(12, 2, 0.02), quota, seed=1)
     # How many of them a run lives to see depends on the machine; the long form asks for all.
+    assert len(attack.done) >= 5
+
+
+@pytest.mark.full
+@pytest.mark.timeout(3600)
+def test_workers_with_several_items_in_hand() -> None:
+    quota = {
+        "kill -9 of a worker": 5,
+        "every message lost": 1,
+        "worker frozen past its lease": 2,
+        "kill -9 of the driver": 1,
+    }
+    server = ChatServer()
+    server.delay_s = 0.3
+    server.ending = " (right 0a1b2c3d)"  # which the scripted assessor reads
+    try:
+        attack = survive(served_world(server, 30, 2), quota, seed=6)
+    finally:
+        server.stop()
     assert len(attack.done) >= 5
 
 

@@ -12,7 +12,7 @@ from comd_platform.ledger import register_worker
 from comd_platform.settings import Settings
 from comd_platform.tables import ROLES
 from comd_workers.engines.cache import EngineCache
-from comd_workers.perform import Performer
+from comd_workers.perform import Performer, performing
 from comd_workers.perform.heartbeat import Heartbeat
 
 
@@ -39,7 +39,11 @@ def inline_workforce(url: URL, settings: Settings) -> Iterator[InlineWorkforce]:
             worker_id = register_worker(
                 session, name="inline", host="here", pid=1, roles=ROLES, device="cpu"
             )
-        with EngineCache(2) as engines, Heartbeat(url, worker_id) as heartbeat:
-            yield InlineWorkforce(Performer(database, settings, engines, heartbeat, worker_id))
+        with (
+            EngineCache(2) as engines,
+            Heartbeat(url, worker_id) as heartbeat,
+            performing(database, settings, engines, heartbeat, worker_id) as performer,
+        ):
+            yield InlineWorkforce(performer)
     finally:
         database.dispose()

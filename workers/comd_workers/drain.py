@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -29,6 +30,7 @@ class Drain:
         self.asked = threading.Event()
         self._inside = False
         self._overdue = False
+        self._until = 0.0
 
     def install(self) -> None:
         """Take over SIGALRM; in the main thread, which is where work is computed."""
@@ -36,9 +38,14 @@ class Drain:
 
     def begin(self, grace_seconds: float = GRACE_SECONDS) -> None:
         """From here on nothing new is claimed. May be called from a signal handler."""
+        self._until = time.monotonic() + grace_seconds
         self.asked.set()
         # Again and again: an exception that comes up in a destructor is lost.
         signal.setitimer(signal.ITIMER_REAL, max(0.001, grace_seconds), _AGAIN_SECONDS)
+
+    def left(self) -> float:
+        """Seconds of the grace that are left, at least 0; 0 too where nobody asked."""
+        return max(0.0, self._until - time.monotonic())
 
     @contextmanager
     def interruptible(self) -> Iterator[None]:

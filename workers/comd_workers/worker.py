@@ -27,7 +27,7 @@ from comd_platform.settings import Settings
 from comd_workers.broker import TASK, make_app, queue_name
 from comd_workers.drain import Drain
 from comd_workers.engines.cache import EngineCache
-from comd_workers.perform import Performer
+from comd_workers.perform import Performer, performing
 from comd_workers.perform.heartbeat import Heartbeat
 
 log = logging.getLogger(__name__)
@@ -54,10 +54,13 @@ def run_worker(
     drain = Drain()
     drain.install()
     patience = Patience.of(settings, drain.asked)
-    with EngineCache(max_loaded) as engines, Heartbeat(url, worker_id) as heartbeat:
-        performer = Performer(
+    with (
+        EngineCache(max_loaded) as engines,
+        Heartbeat(url, worker_id) as heartbeat,
+        performing(
             database, settings, engines, heartbeat, worker_id, drain=drain, patience=patience
-        )
+        ) as performer,
+    ):
         app = make_app(settings)
         _define_task(app, performer)
         gc.freeze()  # modules stay: no collection need look through them again

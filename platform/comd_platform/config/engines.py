@@ -37,6 +37,12 @@ class _EngineConfig(BaseModel):
 
     model: str = Field(min_length=1)
 
+    @property
+    def in_flight(self) -> int:
+        """How many requests the engine answers at the same time, from several threads too; 1: it is
+        asked by one thread."""
+        return 1
+
     def identity(self) -> dict[str, Any]:
         """The JSON-able part that decides what the model says, in a canonical form."""
         raise NotImplementedError
@@ -148,6 +154,10 @@ class OpenAIConfig(_EngineConfig):
             raise ValueError("must not carry a user, a password or a query; see api_key_env")
         return value.rstrip("/")
 
+    @property
+    def in_flight(self) -> int:
+        return self.concurrency
+
     def identity(self) -> dict[str, Any]:
         return {
             "engine": self.engine,
@@ -221,6 +231,10 @@ class VllmConfig(_EngineConfig):
     @classmethod
     def _in_words(cls, value: object) -> object:
         return tuple(shlex.split(value)) if isinstance(value, str) else value
+
+    @property
+    def in_flight(self) -> int:
+        return self.concurrency
 
     def identity(self) -> dict[str, Any]:
         return {

@@ -1,6 +1,15 @@
 """Work items: planned once, claimed under a lease, written and marked done in one transaction."""
 
-from comd_platform.ledger.claims import Claim, LeaseLost, claim, complete, got_on, release, renew
+from comd_platform.ledger.claims import (
+    Claim,
+    LeaseLost,
+    claim,
+    claim_like,
+    complete,
+    got_on,
+    release,
+    renew,
+)
 from comd_platform.ledger.failing import (
     FailedRecord,
     acknowledge,
@@ -30,6 +39,7 @@ __all__ = [
     "alive_workers",
     "beat",
     "claim",
+    "claim_like",
     "complete",
     "count_quarantined",
     "count_subjects",

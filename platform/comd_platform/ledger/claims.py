@@ -6,7 +6,7 @@ import uuid
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import CursorResult, func, select, update
+from sqlalchemy import CursorResult, Select, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from comd_platform.errors import ComdError
@@ -19,7 +19,10 @@ class LeaseLost(ComdError):
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A work item in a worker's hands, for as long as `token` is the row's."""
+    """A work item in a worker's hands, for as long as `token` is the row's.
+
+    `suspect`: it was lost or failed before, so it is done alone: nothing beside it is blamed for it.
+    """
 
     item_id: int
     token: uuid.UUID
@@ -29,6 +32,7 @@ class Claim:
     model_id: int | None
     evaluation_id: int | None
     subject_ids: tuple[int, ...]
+    suspect: bool = False
 
 
 def claim(
@@ -38,6 +42,33 @@ def claim(
 
     `lease_seconds`: unset, what the iteration's config says.
     """
+    free = select(WorkItem.id).where(WorkItem.id == item_id)
+    return _take(session, free, worker_id, lease_seconds)
+
+
+def claim_like(session: Session, held: Claim, worker_id: int) -> Claim | None:
+    """Take another pending item of the same phase and model that is no suspect: the last one, since
+    bells ring from the first on. None when there is none."""
+    free = (
+        select(WorkItem.id)
+        .where(
+            WorkItem.iteration_id == held.iteration_id,
+            WorkItem.phase == held.phase,
+            WorkItem.role == held.role,
+            WorkItem.model_id.is_not_distinct_from(held.model_id),
+            WorkItem.evaluation_id.is_not_distinct_from(held.evaluation_id),
+            WorkItem.claims == 0,
+            WorkItem.failures == 0,
+        )
+        .order_by(WorkItem.id.desc())
+        .limit(1)
+    )
+    return _take(session, free, worker_id)
+
+
+def _take(
+    session: Session, free: Select[int], worker_id: int, lease_seconds: float | None = None
+) -> Claim | None:
     configured = (
         select(Iteration.config["ledger"]["lease_seconds"].as_float())
         .where(Iteration.id == WorkItem.iteration_id)
@@ -45,15 +76,12 @@ def claim(
     )
     seconds = configured if lease_seconds is None else lease_seconds
     # Somebody who holds the row is claiming it just now, or froze while claiming: never wait for it.
-    free = (
-        select(WorkItem.id)
-        .where(WorkItem.id == item_id, WorkItem.state == "pending")
-        .with_for_update(skip_locked=True)
-        .scalar_subquery()
+    pending = (
+        free.where(WorkItem.state == "pending").with_for_update(skip_locked=True).scalar_subquery()
     )
     row = session.execute(
         update(WorkItem)
-        .where(WorkItem.id == free)
+        .where(WorkItem.id == pending)
         .values(
             state="leased",
             token=uuid.uuid4(),
@@ -71,6 +99,7 @@ def claim(
             WorkItem.model_id,
             WorkItem.evaluation_id,
             WorkItem.subject_ids,
+            or_(WorkItem.claims > 1, WorkItem.failures > 0).label("suspect"),
         )
     ).one_or_none()
     if row is None or row.token is None:
@@ -84,6 +113,7 @@ def claim(
         row.model_id,
         row.evaluation_id,
         tuple(row.subject_ids),
+        row.suspect,
     )
 
 

@@ -15,6 +15,7 @@ from comd_platform.ledger import (
     acknowledge,
     alive_workers,
     claim,
+    claim_like,
     complete,
     expire_leases,
     fail,
@@ -270,3 +271,43 @@ def test_workers_are_alive_while_they_beat(desk: Desk) -> None:
         retire_worker(session, again)
     with transaction(desk.engine) as session:
         assert alive_workers(session) == []
+
+
+def test_another_item_like_the_one_in_hand_is_taken_from_the_end(engine: Engine) -> None:
+    desk = Desk(engine)
+    items = desk.plan(batch=2)
+    held = desk.claim(items[0])
+    with transaction(engine) as session:
+        plan_items(
+            session,
+            iteration_id=desk.iteration,
+            phase="label",
+            role="assessor",  # not for this model
+            subject_ids=desk.subjects,
+            batch=10,
+        )
+    with transaction(engine) as one, transaction(engine) as other:
+        first, second = (claim_like(session, held, desk.worker) for session in (one, other))
+        assert first is not None
+        assert second is not None
+        assert (first.item_id, second.item_id) == (items[-1], items[-2])  # nobody waits for nobody
+    with transaction(engine) as session:
+        while (taken := claim_like(session, held, desk.worker)) is not None:
+            assert taken.item_id in items[1:-2]
+            assert not taken.suspect
+    assert len(desk.items("leased")) == len(items)
+
+
+def test_what_was_lost_or_failed_before_is_a_suspect(engine: Engine) -> None:
+    desk = Desk(engine)
+    first, lost, failed, put_back, last = desk.plan(batch=2)
+    held = desk.claim(first)
+    desk.claim(lost, lease_seconds=-1)
+    with transaction(engine) as session:
+        expire_leases(session, desk.iteration, item_attempts=3)
+        fail(session, desk.claim(failed), "no", item_attempts=3)
+        release(session, desk.claim(put_back))
+    with transaction(engine) as session:
+        beside = [claim_like(session, held, desk.worker) for _ in range(3)]
+    assert [each and each.item_id for each in beside] == [last, put_back, None]
+    assert [desk.claim(item).suspect for item in (lost, failed)] == [True, True]

@@ -7,6 +7,7 @@ import io
 import json
 import logging
 import time
+from concurrent.futures import ThreadPoolExecutor
 from email.utils import formatdate
 from pathlib import Path
 from typing import Any
@@ -106,6 +107,47 @@ def test_no_more_in_flight_than_allowed(chat_server: Any) -> None:
     requests = [Request(str(i), f"kaba {i}") for i in range(24)]
     assert len(ask(chat_server, *requests, concurrency=4)) == 24
     assert 2 <= chat_server.most_in_flight <= 4
+
+
+def test_two_threads_share_the_places(chat_server: Any) -> None:
+    chat_server.delay_s = 0.02
+    with opened(chat_server, concurrency=4) as engine, ThreadPoolExecutor() as threads:
+        halves = [[Request(f"{n}/{i}", f"kaba {n} {i}") for i in range(12)] for n in "ab"]
+        told = list(threads.map(lambda half: list(engine.generate(half, SAMPLING)), halves))
+    for half, completions in zip(halves, told, strict=True):
+        assert {each.key for each in completions} == {each.key for each in half}
+        assert not any(each.error for each in completions)
+    assert 2 <= chat_server.most_in_flight <= 4
+
+
+def test_what_ends_one_call_does_not_hang_the_other(chat_server: Any) -> None:
+    chat_server.delay_s = 0.1
+    chat_server.misbehave = lambda text, before: refusal(404, "gone") if text == "wrong" else None
+    with opened(chat_server, concurrency=1) as engine, ThreadPoolExecutor() as threads:
+        wrong = threads.submit(
+            lambda: list(engine.generate([Request("w", "wrong"), HELLO], SAMPLING))
+        )
+        while not chat_server.arrivals:
+            time.sleep(0.01)
+        right = threads.submit(lambda: list(engine.generate([HELLO], SAMPLING)))
+        with pytest.raises(EngineError, match="gone"):
+            wrong.result(60)
+        assert [each.error for each in right.result(60)] == [None]
+
+
+def test_closing_ends_a_call_of_another_thread(chat_server: Any) -> None:
+    chat_server.delay_s = 30.0
+    with ThreadPoolExecutor() as threads:
+        engine = opened(chat_server)
+        asked = threads.submit(lambda: list(engine.generate([HELLO], SAMPLING)))
+        while not chat_server.arrivals:
+            time.sleep(0.01)
+        later = engine.generate([HELLO], SAMPLING)  # asked for before, begun after the end
+        engine.close()
+        with pytest.raises(EngineError, match="closed while it was asked"):
+            asked.result(60)
+        with pytest.raises(EngineError, match="is closed"):
+            next(later)
 
 
 def test_completions_come_as_they_finish(chat_server: Any) -> None:

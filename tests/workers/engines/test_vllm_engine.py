@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -199,6 +200,32 @@ def test_a_server_that_died_between_two_calls_is_replaced(vllm_stub: Any) -> Non
         # What the dead server had started held the card; it must be gone before the next starts.
         assert not alive(vllm_stub.starts[0]["engine_pid"])
     assert len(vllm_stub.starts) == 2
+
+
+def test_two_threads_outlive_a_crash_together(vllm_stub: Any, pictures: tuple[Path, ...]) -> None:
+    halves = [questions(24, pictures), questions(24)]
+    with open_engine(config_for(vllm_stub)) as engine:
+        undisturbed = [ask(engine, half) for half in halves]
+    vllm_stub.decide(die_after=10, mortal=3)  # the second and the third start
+    with open_engine(config_for(vllm_stub)) as engine, ThreadPoolExecutor() as threads:
+        assert list(threads.map(lambda half: ask(engine, half), halves)) == undisturbed
+    assert len(vllm_stub.starts) == 4  # each death was one restart
+    for start in vllm_stub.starts:
+        assert_gone(start)
+
+
+def test_closing_ends_a_start_of_another_thread(vllm_stub: Any) -> None:
+    with ThreadPoolExecutor() as threads:
+        engine = open_engine(config_for(vllm_stub))
+        vllm_stub.decide(hang_at_start=9)
+        os.kill(vllm_stub.starts[0]["pid"], signal.SIGKILL)
+        asked = threads.submit(lambda: ask(engine, questions(3)))
+        eventually(lambda: len(vllm_stub.starts) == 2)
+        engine.close()
+        with pytest.raises(EngineError, match="is not wanted any more"):
+            asked.result(60)
+    for start in vllm_stub.starts:
+        assert_gone(start)
 
 
 def test_servers_that_die_without_an_answer_end_the_engine(vllm_stub: Any) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 from sqlalchemy import URL, Engine, select, text
+from sqlalchemy.exc import DBAPIError
 
 from comd_platform.config.load import parse_config
 from comd_platform.db.engine import make_engine, transaction
@@ -73,14 +74,14 @@ def take_away(engine: Engine) -> None:
 def test_a_beat_finds_out_that_the_lease_is_gone(
     engine: Engine, held: tuple[Claim, int], heartbeat: Heartbeat
 ) -> None:
-    heartbeat.check()  # nothing is held
+    heartbeat.check(held[0])  # it is not held yet
     heartbeat.holding(held[0], 0.4)
-    heartbeat.check()
+    heartbeat.check(held[0])
     take_away(engine)
 
     def look_on() -> None:
         for _ in range(600):  # the thread's next beat tells
-            heartbeat.check()
+            heartbeat.check(held[0])
             time.sleep(0.05)
 
     with pytest.raises(LeaseLost):
@@ -93,12 +94,43 @@ def test_after_a_silence_the_database_is_asked_at_once(
     frozen = Heartbeat(database, 1)  # its thread does not run, as after SIGSTOP
     frozen.holding(held[0], 0.01)
     time.sleep(0.05)
-    frozen.check()
+    frozen.check(held[0])
     take_away(engine)
     time.sleep(0.05)
     with pytest.raises(LeaseLost):
-        frozen.check()
+        frozen.check(held[0])
     frozen._engine.dispose()
+
+
+def test_each_of_two_claims_is_renewed_though_the_row_of_one_is_held(
+    engine: Engine, database: URL, held: tuple[Claim, int]
+) -> None:
+    with transaction(engine) as session:
+        beside = WorkItem(iteration_id=1, phase="tune", role="trainer", subject_ids=[])
+        session.add(beside)
+        session.flush()
+        other = claim(session, beside.id, 1, 60)
+    assert other is not None
+    beating = Heartbeat(database, 1)  # no thread: the beats are ours
+    beating.holding(held[0], 60)
+    beating.holding(other, 3600)
+    writing = engine.connect()
+    writing.execute(
+        text("SELECT FROM work_item WHERE id = :id FOR UPDATE"), {"id": held[0].item_id}
+    )
+    with pytest.raises(DBAPIError, match="lock timeout"):
+        beating._beat()
+    writing.close()
+    until = "SELECT lease_expires_at - now() > interval '30 minutes' FROM work_item WHERE id = :id"
+    with engine.connect() as connection:
+        assert connection.scalar(text(until), {"id": other.item_id})
+    take_away(engine)
+    beating.released(other)
+    beating._beat()
+    beating.check(other)  # no business of ours any more
+    with pytest.raises(LeaseLost, match=f"work item {held[0].item_id} "):
+        beating.check(held[0])
+    beating._engine.dispose()
 
 
 def test_a_beat_tells_how_much_memory_the_worker_holds(

@@ -119,7 +119,8 @@ class AnswerLogits:
 
 
 class Engine(Protocol):
-    """One loaded model. Not thread-safe; one engine belongs to one worker process."""
+    """One loaded model; it belongs to one worker process. Not thread-safe, but where the config's
+    `in_flight` is more than 1: there several threads may ask at the same time."""
 
     can_score: bool
     can_tell_logits: bool

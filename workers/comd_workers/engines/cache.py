@@ -4,18 +4,30 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import Self
+from typing import Protocol, Self
 
 from comd_platform.config.engines import EngineConfig
 from comd_workers.engines.base import Engine
 from comd_workers.engines.registry import open_engine
 
 
+class Engines(Protocol):
+    """Where a work item gets its model from."""
+
+    def get(self, config: EngineConfig) -> Engine:
+        """The loaded engine of `config`. Raises EngineError."""
+        ...
+
+    def close(self) -> None:
+        """Let go of whatever is loaded."""
+        ...
+
+
 class EngineCache:
     """At most `max_loaded` engines; the one unused for longest is closed *before* another loads.
 
     Two configs that differ in anything, even in what does not change the text (device, batch size),
-    are two engines. Not thread-safe, like the engines it holds.
+    are two engines. Not thread-safe but for `loaded`.
     """
 
     def __init__(
@@ -40,6 +52,10 @@ class EngineCache:
             engine = self._loaded[key] = self._opener(config)
         self._loaded.move_to_end(key)
         return engine
+
+    def loaded(self, config: EngineConfig) -> Engine | None:
+        """The engine of `config` if it stands here; may be asked from another thread."""
+        return self._loaded.get(config.model_dump_json())
 
     def discard(self, config: EngineConfig) -> None:
         """Close one engine, after an EngineError say, so that the next `get` loads it afresh."""

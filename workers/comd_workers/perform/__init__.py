@@ -1,5 +1,5 @@
 """What workers do, a file a phase; `runner` puts the ledger around it."""
 
-from comd_workers.perform.runner import Performer
+from comd_workers.perform.runner import Performer, performing
 
-__all__ = ["Performer"]
+__all__ = ["Performer", "performing"]

@@ -9,7 +9,7 @@ from comd_platform.ledger import FailedRecord
 from comd_platform.loop.context import answered
 from comd_platform.tables import Answer
 from comd_workers.engines.base import Completion
-from comd_workers.engines.cache import EngineCache
+from comd_workers.engines.cache import Engines
 from comd_workers.perform.asked import Asked, request_for, to_ask
 from comd_workers.perform.asking import ask
 from comd_workers.perform.handler import Handler
@@ -24,7 +24,7 @@ class Answering(Handler[list[Asked], list[Completion]]):
     def read(self, session: Session, job: Job) -> list[Asked]:
         return to_ask(session, job, ~answered(job.voice.model_id))
 
-    def compute(self, job: Job, inputs: list[Asked], engines: EngineCache) -> list[Completion]:
+    def compute(self, job: Job, inputs: list[Asked], engines: Engines) -> list[Completion]:
         return list(ask(job, engines, [request_for(job, asked) for asked in inputs]))
 
     def write(self, session: Session, job: Job, outputs: list[Completion]) -> None:

@@ -9,11 +9,11 @@ from sqlalchemy.orm import Session
 
 from comd_platform.tables import Usage
 from comd_workers.engines.base import Completion, Request
-from comd_workers.engines.cache import EngineCache
+from comd_workers.engines.cache import Engines
 from comd_workers.perform.job import Job
 
 
-def ask(job: Job, engines: EngineCache, requests: Sequence[Request]) -> Iterator[Completion]:
+def ask(job: Job, engines: Engines, requests: Sequence[Request]) -> Iterator[Completion]:
     """The job's speaker answers, one completion a request as they finish; refusals count too.
 
     Raises EngineError when nothing can be asked of it at all.

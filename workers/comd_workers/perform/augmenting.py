@@ -13,7 +13,7 @@ from comd_platform.ledger import FailedRecord
 from comd_platform.method.augmenting import Parsed, parse_instruction
 from comd_platform.tables import Augmentation, Image, Instruction, Selection
 from comd_workers.engines.base import Completion, Request
-from comd_workers.engines.cache import EngineCache
+from comd_workers.engines.cache import Engines
 from comd_workers.perform.asking import ask
 from comd_workers.perform.handler import Handler
 from comd_workers.perform.job import (
@@ -89,7 +89,7 @@ class Augmenting(Handler[list[Source], Augmented]):
             for row in rows
         ]
 
-    def compute(self, job: Job, inputs: list[Source], engines: EngineCache) -> Augmented:
+    def compute(self, job: Job, inputs: list[Source], engines: Engines) -> Augmented:
         written: list[Written] = []
         broken: list[FailedRecord] = []
         left = inputs

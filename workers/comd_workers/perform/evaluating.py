@@ -14,7 +14,7 @@ from comd_platform.evaluation.letters import LETTERS
 from comd_platform.ledger import FailedRecord
 from comd_platform.tables import Benchmark, EvaluationItem, EvaluationScore, Image
 from comd_workers.engines.base import EngineError, Request, ScoreRequest
-from comd_workers.engines.cache import EngineCache
+from comd_workers.engines.cache import Engines
 from comd_workers.perform.asking import ask
 from comd_workers.perform.handler import Handler
 from comd_workers.perform.job import (
@@ -88,7 +88,7 @@ class Evaluating(Handler[list[Question], Evaluated]):
             for row in rows
         ]
 
-    def compute(self, job: Job, inputs: list[Question], engines: EngineCache) -> Evaluated:
+    def compute(self, job: Job, inputs: list[Question], engines: Engines) -> Evaluated:
         asks = {str(question.item_id): question for question in inputs}
         requests = [_request(job, key, question) for key, question in asks.items()]
         if inputs and inputs[0].metric == LIKELIHOOD:
@@ -134,7 +134,7 @@ def _request(job: Job, key: str, question: Question) -> Request:
 
 
 def _rank(
-    job: Job, engines: EngineCache, asks: dict[str, Question], requests: list[Request]
+    job: Job, engines: Engines, asks: dict[str, Question], requests: list[Request]
 ) -> Evaluated:
     """Ask how likely each choice is; the mean log-probabilities are kept as the item's text."""
     engine = engines.get(job.voice.engine)

@@ -7,7 +7,7 @@ from typing import ClassVar, Generic, TypeVar
 
 from sqlalchemy.orm import Session
 
-from comd_workers.engines.cache import EngineCache
+from comd_workers.engines.cache import Engines
 from comd_workers.perform.job import Job
 
 Inputs = TypeVar("Inputs")
@@ -28,7 +28,7 @@ class Handler(ABC, Generic[Inputs, Outputs]):
         """Plain values for `compute`; what has been done meanwhile is left out."""
 
     @abstractmethod
-    def compute(self, job: Job, inputs: Inputs, engines: EngineCache) -> Outputs:
+    def compute(self, job: Job, inputs: Inputs, engines: Engines) -> Outputs:
         """The work itself. Raises EngineError when nothing can be done at all."""
 
     @abstractmethod

@@ -24,13 +24,13 @@ log = logging.getLogger(__name__)
 
 
 class Heartbeat:
-    """Beats for as long as the process lives; `holding` also renews one claim's lease."""
+    """Beats for as long as the process lives; `holding` also renews a claim's lease."""
 
     def __init__(self, url: URL, worker_id: int) -> None:
         self._engine = make_engine(url, pool_size=1, application_name=session_name(worker_id))
         self._worker_id = worker_id
-        self._held: tuple[Claim, float] | None = None
-        self._lost: uuid.UUID | None = None
+        self._held: dict[uuid.UUID, tuple[Claim, float]] = {}
+        self._lost: set[uuid.UUID] = set()
         self._renewed_at = time.monotonic()
         self._beaten_at = -AT_MOST_EVERY_SECONDS
         self._due = time.monotonic() + BEAT_SECONDS
@@ -56,16 +56,16 @@ class Heartbeat:
     def holding(self, claim: Claim, lease_seconds: float) -> None:
         """Renew this claim's lease with every beat from now on, the first of them within a second."""
         self._renewed_at = time.monotonic()
-        self._held = (claim, lease_seconds)
+        self._held[claim.token] = (claim, lease_seconds)
         self._wake.set()
 
-    def check(self) -> None:
-        """Raises LeaseLost where the claim held is somebody else's by now.
+    def check(self, claim: Claim) -> None:
+        """Raises LeaseLost where the claim is somebody else's by now.
 
         Asks the database itself after a silence as long as a lease: this process was frozen, or cut
         off. With the database away nobody can say, and the token decides in the end.
         """
-        held = self._held
+        held = self._held.get(claim.token)
         if held is None:
             return
         if time.monotonic() - self._renewed_at > held[1]:
@@ -73,12 +73,13 @@ class Heartbeat:
                 self._beat()
             except SQLAlchemyError as error:
                 log.warning("cannot ask whether the lease still holds: %s", error)
-        if self._lost == held[0].token:
-            raise LeaseLost(f"work item {held[0].item_id} was given to another worker")
+        if claim.token in self._lost:
+            raise LeaseLost(f"work item {claim.item_id} was given to another worker")
 
-    def released(self) -> None:
+    def released(self, claim: Claim) -> None:
         """The claim is closed; beats go on without it."""
-        self._held = None
+        self._held.pop(claim.token, None)
+        self._lost.discard(claim.token)
 
     def _run(self) -> None:
         while True:
@@ -98,24 +99,30 @@ class Heartbeat:
                 log.warning("heartbeat failed, trying again: %s", error)
 
     def _pause(self) -> float:
-        held = self._held
-        return BEAT_SECONDS if held is None else min(BEAT_SECONDS, held[1] / 4)
+        leases = [lease for _, lease in list(self._held.values())]
+        return min([BEAT_SECONDS, *(lease / 4 for lease in leases)])
 
     def _beat(self) -> None:
         self._beaten_at = time.monotonic()
         self._due = self._beaten_at + self._pause()
-        held = self._held
+        held = list(self._held.values())
         memory, device = resident_bytes(), device_bytes()
         with transaction(self._engine) as session:
             beat(
                 session,
                 self._worker_id,
-                "idle" if held is None else "busy",
+                "busy" if held else "idle",
                 memory_bytes=memory,
                 device_bytes=device,
             )
-        if held is not None:
-            self._renew(*held)
+        failed: list[SQLAlchemyError] = []
+        for claim, lease_seconds in held:
+            try:
+                self._renew(claim, lease_seconds)
+            except SQLAlchemyError as error:  # the other claim's lease is renewed all the same
+                failed.append(error)
+        if failed:
+            raise failed[0]
         self._renewed_at = time.monotonic()
 
     def _renew(self, claim: Claim, lease_seconds: float) -> None:
@@ -124,4 +131,4 @@ class Heartbeat:
             session.execute(text("SET LOCAL lock_timeout = '1s'"))
             holds = renew(session, claim, lease_seconds)
         if not holds:
-            self._lost = claim.token
+            self._lost.add(claim.token)

@@ -14,7 +14,7 @@ from comd_platform.method.difficulty import clamp_score
 from comd_platform.method.judging import parse_scores
 from comd_platform.tables import Answer, Image, Instruction, Judgement
 from comd_workers.engines.base import Completion, Request
-from comd_workers.engines.cache import EngineCache
+from comd_workers.engines.cache import Engines
 from comd_workers.perform.asking import ask
 from comd_workers.perform.handler import Handler
 from comd_workers.perform.job import (
@@ -104,7 +104,7 @@ class Judging(Handler[list[Pair], Judged]):
             for row in rows
         ]
 
-    def compute(self, job: Job, inputs: list[Pair], engines: EngineCache) -> Judged:
+    def compute(self, job: Job, inputs: list[Pair], engines: Engines) -> Judged:
         replies: list[Reply] = []
         broken: dict[int, FailedRecord] = {}
         open_asks = [(pair, position) for pair in inputs for position in POSITIONS]

@@ -14,7 +14,7 @@ from comd_platform.loop.context import has_logits
 from comd_platform.tables import Answer
 from comd_platform.tables import AnswerLogits as AnswerLogitsRow
 from comd_workers.engines.base import AnswerLogits, Completion, LogitsRequest
-from comd_workers.engines.cache import EngineCache
+from comd_workers.engines.cache import Engines
 from comd_workers.perform.answering import Answering
 from comd_workers.perform.asked import Asked, Said, request_for, said_before
 from comd_workers.perform.handler import Handler
@@ -56,7 +56,7 @@ class Labelling(Handler[Asks, Labels]):
             else said_before(session, job, ~has_logits(job.voice.model_id, top_k)),
         )
 
-    def compute(self, job: Job, inputs: Asks, engines: EngineCache) -> Labels:
+    def compute(self, job: Job, inputs: Asks, engines: Engines) -> Labels:
         completions = self._answering.compute(job, inputs.unanswered, engines)
         top_k = _top_k(job)
         if top_k is None:

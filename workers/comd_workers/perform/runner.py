@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from functools import partial
 from typing import Any, TypeVar
 
 from sqlalchemy import Engine as Database
@@ -15,15 +16,26 @@ from comd_platform.db.engine import transaction
 from comd_platform.db.outage import DatabaseGone, Patience
 from comd_platform.faults import fault_point
 from comd_platform.images.names import Folder
-from comd_platform.ledger import Claim, LeaseLost, claim, complete, fail, fatal_error, lose, release
+from comd_platform.ledger import (
+    Claim,
+    LeaseLost,
+    claim,
+    claim_like,
+    complete,
+    fail,
+    fatal_error,
+    lose,
+    release,
+)
 from comd_platform.loop.context import Context
 from comd_platform.settings import Settings
 from comd_training.failures import TrainingFailed
 from comd_workers.drain import Drain, PutBack
 from comd_workers.engines.base import EngineError
-from comd_workers.engines.cache import EngineCache
+from comd_workers.engines.cache import EngineCache, Engines
 from comd_workers.perform.asking import record_usage
 from comd_workers.perform.augmenting import Augmenting
+from comd_workers.perform.companions import Companions
 from comd_workers.perform.evaluating import Evaluating
 from comd_workers.perform.handler import Handler
 from comd_workers.perform.heartbeat import Heartbeat
@@ -57,41 +69,85 @@ def handlers(
     }
 
 
+@contextmanager
+def performing(
+    database: Database,
+    settings: Settings,
+    engines: EngineCache,
+    heartbeat: Heartbeat,
+    worker_id: int,
+    *,
+    drain: Drain | None = None,
+    patience: Patience | None = None,
+) -> Iterator[Performer]:
+    """A worker's own hands, and companions beside them, who end with what is left of the drain's
+    grace."""
+    drain = drain or Drain()
+    hands = partial(
+        Performer,
+        database,
+        settings,
+        heartbeat=heartbeat,
+        worker_id=worker_id,
+        drain=drain,
+        patience=patience or Patience(stop=drain.asked),
+    )
+    with Companions(
+        engines, lambda lent: hands(engines=lent, guest=True).perform_like
+    ) as companions:
+        yield hands(engines=engines, companions=companions)
+        companions.end(drain.left())
+
+
 class Performer:
     """One worker's hands: a database, a cache of loaded engines, a heartbeat.
 
     `drain`: whether the worker was asked to leave; `patience`: with a database that went away.
+    `companions`: the threads that do further items beside these; `guest`: these are such a thread's. A
+    guest leaves it to the main thread to find that an engine is broken, and is stopped by its closing.
     """
 
     def __init__(
         self,
         database: Database,
         settings: Settings,
-        engines: EngineCache,
+        engines: Engines,
         heartbeat: Heartbeat,
         worker_id: int,
         *,
-        drain: Drain | None = None,
-        patience: Patience | None = None,
+        drain: Drain,
+        patience: Patience,
+        companions: Companions | None = None,
+        guest: bool = False,
     ) -> None:
         self._database = database
         self._settings = settings
         self._engines = engines
         self._heartbeat = heartbeat
         self._worker_id = worker_id
-        self._drain = drain or Drain()
-        self._patience = patience or Patience(stop=self._drain.asked)
+        self._companions = companions
+        self._guest = guest
+        self._drain = drain
+        self._patience = patience
         self._pictures = Folder(settings.image_root)
         self._handlers = handlers(database, self._patience, heartbeat, self._drain)
 
     def perform(self, item_id: int) -> bool:
-        """Do one work item; False when it was not to be had. Failures become rows, not exceptions."""
+        """Do one work item; False when it was not to be had, or was put back. Failures become rows,
+        not exceptions."""
+        return self._perform(lambda session: claim(session, item_id, self._worker_id))
+
+    def perform_like(self, held: Claim) -> bool:
+        """The same with any pending item that is for the same model in the same phase."""
+        return self._perform(lambda session: claim_like(session, held, self._worker_id))
+
+    def _perform(self, take: Callable[[Session], Claim | None]) -> bool:
         if self._drain.asked.is_set():
             return False
         try:
-            held = self._in_transaction(lambda session: claim(session, item_id, self._worker_id))
+            held = self._in_transaction(take)
         except DatabaseGone as error:
-            log.error("work item %s was not claimed: %s", item_id, error)
+            log.error("no work item was claimed: %s", error)
             return False
         if held is None:
             return False
@@ -100,14 +156,15 @@ class Performer:
         except LeaseLost as error:
             log.warning("%s; what was computed is dropped", error)
         except DatabaseGone as error:
-            log.error("work item %s is left to its lease: %s", item_id, error)
+            log.error("work item %s is left to its lease: %s", held.item_id, error)
         except PutBack:
             self._put_back(held)
+            return False
         except (KeyboardInterrupt, SystemExit):
             self._put_back(held)
             raise
         finally:
-            self._heartbeat.released()
+            self._heartbeat.released(held)
         return True
 
     def _in_transaction(self, work: Callable[[Session], T]) -> T:
@@ -123,22 +180,22 @@ class Performer:
         try:
             job = self._in_transaction(lambda session: self._load(session, held))
             if job is None:
-                self._put_back(held)
-                return
+                raise PutBack
             self._heartbeat.holding(held, job.config.ledger.lease_seconds)
             self._work(job)
         except (LeaseLost, DatabaseGone):
             # The item is somebody else's, or the database is away: the lease decides who goes on.
             raise
         except EngineError as error:
-            self._engines.close()  # what is loaded may be broken
+            self._lent(held).close()  # what is loaded may be broken
+            if self._guest:
+                raise PutBack from error
             self._failed(held, error, fatal=True)
         except TrainingFailed as error:
             if error.kind == "busy":
                 # Elsewhere, for the same item: whoever holds the lease goes on. Or for a twin, a
                 # branch that trains the very same: its result is taken when it is there.
-                self._put_back(held)
-                return
+                raise PutBack from error
             if error.kind == "stopped":
                 self._in_transaction(
                     lambda session: record_end(session, held.iteration_id, None, None)
@@ -160,8 +217,9 @@ class Performer:
         handler = self._handlers["evaluate by assessor" if reviewed else job.claim.phase]
         inputs = self._in_transaction(lambda session: handler.read(session, job))
         fault_point("worker.claimed")
-        with nullcontext() if handler.stops_itself else self._drain.interruptible():
-            outputs = handler.compute(job, inputs, self._engines)
+        itself = handler.stops_itself or self._guest
+        with nullcontext() if itself else self._drain.interruptible():
+            outputs = handler.compute(job, inputs, self._lent(job.claim))
         fault_point("worker.computed")
 
         def write(session: Session) -> None:
@@ -173,6 +231,10 @@ class Performer:
 
         self._in_transaction(write)
         fault_point("worker.written")
+
+    def _lent(self, held: Claim) -> Engines:
+        """The engines as one of these items may use them."""
+        return self._engines if self._companions is None else self._companions.host(held)
 
     def _put_back(self, held: Claim) -> None:
         """Open the item again at once; with the database away its lease has to run out."""

@@ -35,7 +35,7 @@ from comd_training.examples import Dialogue, Turn, write_examples
 from comd_training.failures import TrainingFailed, is_disk_full, name_failure
 from comd_training.stored_logits import write_stored_logits
 from comd_workers.drain import Drain
-from comd_workers.engines.cache import EngineCache
+from comd_workers.engines.cache import Engines
 from comd_workers.perform.handler import Handler
 from comd_workers.perform.heartbeat import Heartbeat
 from comd_workers.perform.job import Job
@@ -111,7 +111,7 @@ class Tuning(Handler[Training, Tuned]):
             beside=training.iteration_id is None,
         )
 
-    def compute(self, job: Job, inputs: Training, engines: EngineCache) -> Tuned:
+    def compute(self, job: Job, inputs: Training, engines: Engines) -> Tuned:
         engines.close()  # the card is the training's now
         output = job.settings.artifact_root / "training" / inputs.key
         examples = output / "examples.parquet"
@@ -134,7 +134,7 @@ class Tuning(Handler[Training, Tuned]):
         recorder = Recorder(self._database, job.claim, inputs.training_run_id)
 
         def alive() -> None:
-            self._heartbeat.check()
+            self._heartbeat.check(job.claim)
             recorder.tend()
 
         listener = Listener(recorder.metric, alive, recorder.saved, self._drain.asked)

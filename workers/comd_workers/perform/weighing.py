@@ -11,7 +11,7 @@ from comd_platform.db.arrays import among
 from comd_platform.ledger import FailedRecord
 from comd_platform.tables import Answer
 from comd_workers.engines.base import Completion, Score, ScoreRequest
-from comd_workers.engines.cache import EngineCache
+from comd_workers.engines.cache import Engines
 from comd_workers.perform.answering import Answering
 from comd_workers.perform.asked import Asked, Said, request_for, said_before
 from comd_workers.perform.handler import Handler
@@ -47,7 +47,7 @@ class StudentAnswering(Handler[Asks, Answers]):
             said_before(session, job, Answer.mean_logprob.is_(None)) if _weighs(job) else [],
         )
 
-    def compute(self, job: Job, inputs: Asks, engines: EngineCache) -> Answers:
+    def compute(self, job: Job, inputs: Asks, engines: Engines) -> Answers:
         completions = self._answering.compute(job, inputs.unanswered, engines)
         if not _weighs(job):
             return Answers(completions, {}, [])

@@ -5,13 +5,20 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
-from concurrent.futures import Future
+from contextlib import suppress
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
 from comd_platform.config.engines import OpenAIConfig
-from comd_workers.engines.base import Completion, Request, Sampling, Score, ScoreRequest
+from comd_workers.engines.base import (
+    Completion,
+    EngineError,
+    Request,
+    Sampling,
+    Score,
+    ScoreRequest,
+)
 from comd_workers.engines.openai.client import Client, RequestError, api_key
 from comd_workers.engines.openai.messages import body, completion
 from comd_workers.engines.openai.pace import Pace
@@ -35,6 +42,7 @@ class OpenAIEngine(BaseEngine):
     servers in general give no log-probabilities of a text that is not theirs.
 
     The event loop runs in a thread of its own, so that requests go on while the caller writes rows.
+    Several threads may ask at the same time: together they keep to `concurrency`.
     """
 
     def __init__(
@@ -65,7 +73,8 @@ class OpenAIEngine(BaseEngine):
     ) -> Iterator[Outcome]:
         """`do` for every item, `concurrency` of them at a time; outcomes as they come."""
         done: SimpleQueue[Outcome | BaseException] = SimpleQueue()
-        serving = self._loop.start(self._serve(items, do, done.put))
+        closed = EngineError(f"the engine of {self._config.model} was closed while it was asked")
+        serving = self._loop.begin(self._serve(items, do, done.put), lambda: done.put(closed))
         try:
             for _ in items:
                 outcome = done.get()
@@ -73,8 +82,7 @@ class OpenAIEngine(BaseEngine):
                     raise outcome
                 yield outcome
         finally:
-            serving.cancel()
-            self._loop.settle()  # nothing of this call goes on beside the next one
+            serving.end()  # nothing of this call goes on beside the caller's next one
 
     async def _serve(
         self,
@@ -94,8 +102,9 @@ class OpenAIEngine(BaseEngine):
             async with asyncio.TaskGroup() as group:
                 for _ in range(min(self._config.concurrency, len(items))):
                     group.create_task(drain())
-        except* Exception as errors:
+        except ExceptionGroup as errors:
             put(errors.exceptions[0])
+            self.pace.admit()  # whoever waits on behalf of another call
 
     async def _hang_up(self) -> None:
         if self._client is not None:
@@ -136,43 +145,75 @@ class OpenAIEngine(BaseEngine):
         return await asyncio.to_thread(self._data_urls.get, path) if kept is None else kept
 
 
+class _Serving:
+    """A task of another thread's loop. `cancelled` is called there if it did not come to its end."""
+
+    def __init__(self, task: asyncio.Task[None], cancelled: Callable[[], None]) -> None:
+        self._task = task
+        self._loop = task.get_loop()
+        self._over = threading.Event()
+        self._cancelled = cancelled
+        task.add_done_callback(self._ended)
+
+    def end(self) -> None:
+        """Cancel it, and wait until nothing of it runs any more."""
+        if not self._over.is_set():
+            with suppress(RuntimeError):  # the loop is closed: then all of it has ended
+                self._loop.call_soon_threadsafe(self._task.cancel)
+            self._over.wait()
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        if task.cancelled():
+            self._cancelled()
+        self._over.set()
+
+
 class _LoopThread:
-    """An event loop in a daemon thread, from the first `start` to `stop`."""
+    """An event loop in a daemon thread, from the first `begin` to `stop`."""
 
     def __init__(self) -> None:
+        self._changing = threading.Lock()
+        self._stopped = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
 
-    def start(self, work: Coroutine[Any, Any, None]) -> Future[None]:
+    def begin(self, work: Coroutine[Any, Any, None], cancelled: Callable[[], None]) -> _Serving:
+        """Start `work`. Raises EngineError once stopped."""
+
+        async def spawn() -> _Serving:
+            return _Serving(asyncio.create_task(work), cancelled)
+
+        with self._changing:
+            if self._stopped:
+                work.close()
+                raise EngineError("the engine is closed")
+            return asyncio.run_coroutine_threadsafe(spawn(), self._running()).result()
+
+    def stop(self, last: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Cancel what runs, await `last` and end the thread."""
+
+        async def finish() -> None:
+            others = asyncio.all_tasks() - {asyncio.current_task()}
+            for task in others:
+                task.cancel()
+            await asyncio.gather(*others, return_exceptions=True)
+            await last()
+            await asyncio.get_running_loop().shutdown_default_executor()
+
+        with self._changing:
+            self._stopped = True
+        if self._loop is None or self._thread is None:
+            return
+        asyncio.run_coroutine_threadsafe(finish(), self._loop).result()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    def _running(self) -> asyncio.AbstractEventLoop:
         if self._loop is None:
             self._loop = asyncio.new_event_loop()
             self._thread = threading.Thread(
                 target=self._loop.run_forever, name="comd-openai", daemon=True
             )
             self._thread.start()
-        return asyncio.run_coroutine_threadsafe(work, self._loop)
-
-    def settle(self) -> None:
-        """Wait until nothing runs any more."""
-        self.start(_ended()).result()
-
-    def stop(self, last: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Await `last` and end the thread. Nothing to do if it never started."""
-        if self._loop is None or self._thread is None:
-            return
-
-        async def finish() -> None:
-            await last()
-            await asyncio.get_running_loop().shutdown_default_executor()
-
-        self.start(finish()).result()
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
-        self._loop = self._thread = None
-
-
-async def _ended() -> None:
-    others = asyncio.all_tasks() - {asyncio.current_task()}
-    if others:
-        await asyncio.wait(others)
+        return self._loop

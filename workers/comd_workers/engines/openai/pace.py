@@ -31,13 +31,13 @@ class Pace:
         if self._in_flight >= int(self.limit) or self._waiting:
             turn = asyncio.get_running_loop().create_future()
             self._waiting.append(turn)
-            self._admit()
+            self.admit()
             try:
                 await turn
             except asyncio.CancelledError:
                 if turn.done() and not turn.cancelled():
                     self._in_flight -= 1  # the place was given just now: somebody else takes it
-                    self._admit()
+                    self.admit()
                 raise
         else:
             self._in_flight += 1
@@ -58,9 +58,10 @@ class Pace:
         """`ended`: what this call was told ends them all, so nobody is let in after it."""
         self._in_flight -= 1
         if not ended:
-            self._admit()
+            self.admit()
 
-    def _admit(self) -> None:
+    def admit(self) -> None:
+        """Let in as many of those who wait as there are places."""
         while self._waiting and self._in_flight < int(self.limit):
             turn = self._waiting.popleft()
             if not turn.done():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -47,7 +48,8 @@ class VllmEngine(BaseEngine):
     """A supervised server behind the openai engine.
 
     A restart is invisible to the caller: what was answered has been yielded, the rest is asked
-    again, with the same seeds.
+    again, with the same seeds. Several threads may ask at the same time; whoever first finds the
+    server dead buries it for all.
     """
 
     can_score: bool = True
@@ -57,6 +59,7 @@ class VllmEngine(BaseEngine):
         self._image_root = image_root
         self._server = Server(config, image_root, logs)
         self._client: OpenAIEngine | None = None
+        self._changing = threading.RLock()  # held while the server is started or buried
         self._served = 0  # answers of the present server
         self._barren = 0  # servers in a row that died without an answer
         self._ready()
@@ -74,7 +77,9 @@ class VllmEngine(BaseEngine):
         return self._persist({item.request.key: item for item in requests}, ask)
 
     def _close(self) -> None:
-        self._stop()
+        self._server.close()
+        with self._changing:
+            self._stop()
 
     def _persist(
         self,
@@ -93,32 +98,44 @@ class VllmEngine(BaseEngine):
             try:
                 with closing(ask(client, list(left.values()))) as answers:
                     for answer in answers:
-                        if answer.error is not None and not self._server.healthy():
+                        if answer.error is not None and not self._lives(client):
                             break  # the server's fault; this and the rest are asked again
                         del left[answer.key]
                         self._served += answer.error is None
                         yield answer
             except EngineError:
-                if self._server.healthy():
+                if self._lives(client):
                     raise
             if left:
                 deaths += 1
-                self._bury(deaths, len(left))
+                self._bury(client, deaths, len(left))
 
     def _ready(self) -> OpenAIEngine:
         """The client of a server that runs, started if need be. Raises EngineError."""
-        if self._client is not None and self._server.running():
+        with self._changing:
+            self._check_open()
+            if self._client is not None and self._server.running():
+                return self._client
+            self._stop()
+            self._server.start()
+            self._served = 0
+            self._client = OpenAIEngine(
+                self._client_config(), self._server.key, file_root=self._image_root
+            )
             return self._client
-        self._stop()
-        self._server.start()
-        self._served = 0
-        self._client = OpenAIEngine(
-            self._client_config(), self._server.key, file_root=self._image_root
-        )
-        return self._client
 
-    def _bury(self, deaths: int, left: int) -> None:
+    def _lives(self, client: OpenAIEngine) -> bool:
+        """Whether the server that `client` asks is the present one, and well."""
+        with self._changing:
+            return client is self._client and self._server.healthy()
+
+    def _bury(self, client: OpenAIEngine, deaths: int, left: int) -> None:
         """Clear away a server that died, and decide whether another one is worth starting."""
+        with self._changing:
+            if client is self._client:
+                self._clear_away(deaths, left)
+
+    def _clear_away(self, deaths: int, left: int) -> None:
         told = f"vLLM with {self._config.model} died with {left} requests unanswered"
         tail = self._server.tail()
         self._stop()

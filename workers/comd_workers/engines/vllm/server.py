@@ -44,6 +44,7 @@ class Server:
         self._logs = logs
         self._process: subprocess.Popen[bytes] | None = None
         self._log_start = 0
+        self._unwanted = False
         self.key = ""
         self.port = 0
 
@@ -86,6 +87,10 @@ class Server:
     def healthy(self) -> bool:
         """Whether the process runs and says of itself that its engine does."""
         return self.running() and self._get("/health") is not None
+
+    def close(self) -> None:
+        """Never start again; a start that is under way in another thread fails."""
+        self._unwanted = True
 
     def stop(self) -> None:
         """End the server and whatever it started: the card and the port are free afterwards."""
@@ -135,6 +140,8 @@ class Server:
         while True:
             if not self.running():
                 raise self._failure("ended before it could serve")
+            if self._unwanted:
+                raise self._failure("is not wanted any more")
             if self._is_ours():
                 _log.info("vLLM serves %s after %.0f s", self._config.model, _since(began))
                 return
