@@ -1,16 +1,19 @@
 """A chat-completions server that takes 50 ms a request and does nothing else, in its own process.
 
 It speaks just enough HTTP, over asyncio's buffered protocol, that it stays cheaper than any client:
-a body is counted and thrown away. `python chat_server.py` prints its address.
+a body is counted and thrown away. `python chat_server.py MEAN SIGMA` prints its address; the delays
+are drawn from a log-normal distribution, all of them alike with a SIGMA of 0.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import math
+import random
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -43,10 +46,12 @@ _LENGTH = b"content-length:"
 
 
 @contextmanager
-def chat_server() -> Iterator[str]:
-    """A server's base URL, up to and with /v1."""
+def chat_server(mean_seconds: float = DELAY_SECONDS, sigma: float = 0.0) -> Iterator[str]:
+    """A server's base URL, up to and with /v1; `sigma` is that of the delays' logarithms."""
     with subprocess.Popen(
-        [sys.executable, Path(__file__).resolve()], stdout=subprocess.PIPE, text=True
+        [sys.executable, Path(__file__).resolve(), str(mean_seconds), str(sigma)],
+        stdout=subprocess.PIPE,
+        text=True,
     ) as process:
         assert process.stdout is not None
         try:
@@ -56,9 +61,10 @@ def chat_server() -> Iterator[str]:
 
 
 class _Connection(asyncio.BufferedProtocol):
-    """One client's connection: a head, so many bytes of body, a reply 50 ms later."""
+    """One client's connection: a head, so many bytes of body, a reply after a delay."""
 
-    def __init__(self) -> None:
+    def __init__(self, delay: Callable[[], float]) -> None:
+        self._delay = delay
         self._buffer = bytearray(2**18)
         self._head = b""
         self._body_left: int | None = None
@@ -83,7 +89,7 @@ class _Connection(asyncio.BufferedProtocol):
             self._body_left -= nbytes
         if self._body_left <= 0:
             self._body_left = None
-            asyncio.get_running_loop().call_later(DELAY_SECONDS, self._reply)
+            asyncio.get_running_loop().call_later(self._delay(), self._reply)
 
     def _reply(self) -> None:
         if not self._transport.is_closing():
@@ -97,13 +103,19 @@ def _content_length(head: bytes) -> int:
     return 0
 
 
-async def _serve() -> None:
+async def _serve(mean_seconds: float, sigma: float) -> None:
+    drawn = random.Random(0)
+    middle = math.log(mean_seconds) - sigma**2 / 2
+
+    def delay() -> float:
+        return drawn.lognormvariate(middle, sigma)
+
     server = await asyncio.get_running_loop().create_server(
-        _Connection, "127.0.0.1", 0, backlog=1024
+        lambda: _Connection(delay), "127.0.0.1", 0, backlog=1024
     )
     print(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1", flush=True)
     await server.serve_forever()
 
 
 if __name__ == "__main__":
-    asyncio.run(_serve())
+    asyncio.run(_serve(float(sys.argv[1]), float(sys.argv[2])))

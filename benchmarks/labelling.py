@@ -3,6 +3,7 @@
 The whole loop at work: a driver plans and rings, worker processes claim over the broker, the server
 takes 50 ms a request. Beside it the same requests, as many in flight, by two tools that one would
 use instead, and by a bare aiohttp client, which keeps the answers in memory and shows the limit.
+Then what workers beside one another make of it, and a server whose answers are of mixed lengths.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import tempfile
 import threading
 import time
 from contextlib import ExitStack, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import crew
@@ -42,44 +44,72 @@ PER_PICTURE = 2.75  # as in LLaVA's 80,000 records
 IN_FLIGHT = 256
 CLIENTS = Path(__file__).resolve().parent / "clients"
 BARE = "bare aiohttp client"
-ONE, TWO = "1 worker", "2 workers"
+ONE, TWO, FOUR = "1 worker", "2 workers", "4 workers"
+LONGER = 4  # times as many instructions where workers are compared: starting up must not count
+MEAN_SECONDS, SIGMA = 0.2, 0.4
+"""Answers of mixed lengths: of 256 the longest takes 2.8 times the mean, as of real judge's replies."""
 
 
 def measure(scale: float, rounds: int) -> list[Row]:
-    count = scaled(INSTRUCTIONS, scale)
     with ExitStack() as stack:
-        where = stack.enter_context(server())
         room = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="comd-bench-")))
+        bench = _Bench(stack.enter_context(server()), Settings(home=room, images=room / "store"))
+        size = _draw(bench.pictures, scaled(round(INSTRUCTIONS / PER_PICTURE), scale))
+        count = scaled(INSTRUCTIONS, scale)
         url = stack.enter_context(chat_server())
-        template = stack.enter_context(database(where))
-        settings = Settings(home=room, images=room / "store")
-        size = _draw(room / "pictures", scaled(round(INSTRUCTIONS / PER_PICTURE), scale))
-        _seed(template, settings, room, count, url)
+        mixed = stack.enter_context(chat_server(MEAN_SECONDS, SIGMA))
+        return [
+            *_beside_others(bench, url, count, size, rounds),
+            *_beside_one_another(bench, url, LONGER * count, rounds),
+            _of_mixed_lengths(bench, mixed, count, rounds),
+        ]
 
-        busy: dict[int, list[float]] = {1: [], 2: []}
+
+@dataclass(frozen=True, slots=True)
+class _Bench:
+    """A server for databases, and a home; what the peers ask lies there as `tasks.jsonl`."""
+
+    where: URL
+    settings: Settings
+
+    @property
+    def pictures(self) -> Path:
+        return self.settings.home / "pictures"
+
+    def ask(self, python: Path, client: str, url: str, tasks: str = "tasks.jsonl") -> float:
+        script = CLIENTS / f"{client}_client.py"
+        return seconds_told([python, script, url, self.settings.home / tasks, str(IN_FLIGHT)])
+
+    def bare(self, url: str) -> float:
+        return self.ask(Path(sys.executable), "bare", url)
+
+
+def _beside_others(
+    bench: _Bench, url: str, count: int, size: tuple[int, float], rounds: int
+) -> list[Row]:
+    with database(bench.where) as template:
+        _seed(template, bench, count, url)
         contenders: dict[str, Once] = {
-            ONE: lambda: _label(where, template, settings, 1, count, busy[1]),
-            TWO: lambda: _label(where, template, settings, 2, count, busy[2]),
-            BARE: lambda: _ask(Path(sys.executable), "bare", url, room),
+            ONE: lambda: _label(bench, template, 1, count),
+            TWO: lambda: _label(bench, template, 2, count, share=True),
+            BARE: lambda: bench.bare(url),
         }
         missing: list[str] = []
         for peer in ("distilabel", "curator"):
             try:
                 python = environment(peer)
-                _ask(python, peer, url, room, tasks="few.jsonl")
+                bench.ask(python, peer, url, tasks="few.jsonl")
             except NoPeer as error:
                 missing.append(str(error))
             else:
-                contenders[peer] = lambda peer=peer, python=python: _ask(python, peer, url, room)
+                contenders[peer] = lambda peer=peer, python=python: bench.ask(python, peer, url)
         seconds = in_turns(contenders, rounds)
     note = (
         f"{count:,} instructions about {size[0]:,} JPEGs of 640 x 480 pixels and {size[1]:.0f} KB"
         f" each, {IN_FLIGHT} requests in flight (two workers: half of it each), a server that takes"
         " 50 ms. comd from planning to the last commit, workers up and nothing cached; every answer"
-        " is a row, every commit durable. Server, workers and PostgreSQL together kept all cores"
-        f" {statistics.median(busy[2]):.0f} % busy with two workers and"
-        f" {statistics.median(busy[1]):.0f} % with one. The others from the call of their pipeline to"
-        " its data set, imports left out: "
+        " is a row, every commit durable. The others from the call of their pipeline to its data set,"
+        " imports left out: "
         + ", ".join(PEERS[name][0] for name in seconds if name in PEERS)
         + "."
         + "".join(f" Missing: {why}." for why in missing)
@@ -94,13 +124,61 @@ def measure(scale: float, rounds: int) -> list[Row]:
             seconds={name: seconds[name] for name in (workers, *others)},
             note=note if workers == TWO else "The same with all requests from one process.",
         )
-        for workers, others in ((TWO, [*beside, ONE]), (ONE, [BARE]))
+        for workers, others in ((TWO, beside), (ONE, [BARE]))
     ]
 
 
-def _ask(python: Path, client: str, url: str, room: Path, tasks: str = "tasks.jsonl") -> float:
-    script = CLIENTS / f"{client}_client.py"
-    return seconds_told([python, script, url, room / tasks, str(IN_FLIGHT)])
+def _beside_one_another(bench: _Bench, url: str, count: int, rounds: int) -> list[Row]:
+    busy: dict[str, list[float]] = {ONE: [], TWO: [], FOUR: []}
+    with database(bench.where) as template:
+        _seed(template, bench, count, url)
+        seconds = in_turns(
+            {
+                name: lambda name=name: _label(
+                    bench, template, int(name.split()[0]), count, busy[name]
+                )
+                for name in busy
+            },
+            rounds,
+        )
+    note = (
+        f"{count:,} instructions, each worker with {IN_FLIGHT} requests in flight of its own. Server,"
+        " workers, driver and PostgreSQL share the machine's cores, and kept them busy: "
+        + ", ".join(f"{statistics.median(told):.0f} % ({name})" for name, told in busy.items())
+        + "."
+    )
+    return [
+        Row(
+            what=f"Labelling, {many}, each with all its requests",
+            amount=count,
+            unit="requests",
+            ours=many,
+            seconds={name: seconds[name] for name in (many, ONE)},
+            note=note if many == TWO else "The same.",
+        )
+        for many in (TWO, FOUR)
+    ]
+
+
+def _of_mixed_lengths(bench: _Bench, url: str, count: int, rounds: int) -> Row:
+    with database(bench.where) as template:
+        _seed(template, bench, count, url)
+        seconds = in_turns(
+            {ONE: lambda: _label(bench, template, 1, count), BARE: lambda: bench.bare(url)}, rounds
+        )
+    return Row(
+        what="Labelling, answers of mixed lengths, 1 worker",
+        amount=count,
+        unit="requests",
+        ours=ONE,
+        seconds=seconds,
+        note=(
+            f"{count:,} instructions, {IN_FLIGHT} requests in flight, a server whose answers take"
+            f" {1000 * MEAN_SECONDS:.0f} ms in the mean, log-normal with a sigma of {SIGMA}; the bare"
+            " client keeps the server's places filled to the end. A worker that waited for the"
+            " longest answer of each work item before it began the next would not."
+        ),
+    )
 
 
 def _draw(room: Path, count: int) -> tuple[int, float]:
@@ -117,9 +195,10 @@ def _draw(room: Path, count: int) -> tuple[int, float]:
     return count, held / count / 1000
 
 
-def _seed(template: URL, settings: Settings, room: Path, count: int, base_url: str) -> None:
+def _seed(template: URL, bench: _Bench, count: int, base_url: str) -> None:
     """The instructions as rows of a run that labels them, and as tasks of the other clients."""
-    pictures = sorted((room / "pictures").iterdir())
+    room = bench.settings.home
+    pictures = sorted(bench.pictures.iterdir())
     questions = [
         (f"What is to be seen here, and what is number {n} of it?", pictures[n % len(pictures)])
         for n in range(count)
@@ -140,16 +219,16 @@ def _seed(template: URL, settings: Settings, room: Path, count: int, base_url: s
     ]
     (room / "seed.json").write_text(json.dumps(records))
     with connected(template) as engine:
-        import_file(engine, settings, path=room / "seed.json", images=room / "pictures")
+        import_file(engine, bench.settings, path=room / "seed.json", images=bench.pictures)
         with transaction(engine) as session:
-            for workers in (1, 2):
-                create_run(session, parse_config(_run(base_url, workers)))
+            for share in (1, 2):
+                create_run(session, parse_config(_run(base_url, share)))
         maintain(engine, "VACUUM ANALYZE")
 
 
-def _run(base_url: str, workers: int) -> dict[str, object]:
+def _run(base_url: str, share: int) -> dict[str, object]:
     return {
-        "name": f"by-{workers}",
+        "name": f"by-{share}",
         "pool": "seed",
         "teacher": {
             "model": {
@@ -157,7 +236,7 @@ def _run(base_url: str, workers: int) -> dict[str, object]:
                 "model": "fake",
                 "base_url": base_url,
                 "api_key_env": None,
-                "concurrency": IN_FLIGHT // workers,
+                "concurrency": IN_FLIGHT // share,
             }
         },
         "student": {"model": {"engine": "scripted", "model": "quiz"}},
@@ -179,21 +258,32 @@ class _UntilLabelled(Silent):
 
 
 def _label(
-    where: URL, template: URL, settings: Settings, workers: int, count: int, busy: list[float]
+    bench: _Bench,
+    template: URL,
+    workers: int,
+    count: int,
+    busy: list[float] | None = None,
+    *,
+    share: bool = False,
 ) -> float:
-    """Seconds from planning to the last commit; how busy the machine was meanwhile goes to `busy`."""
-    with database(where, template) as url, connected(url) as engine:
-        here = settings.model_copy(update={"database_url": SecretStr(libpq_url(url))})
+    """Seconds from planning to the last commit; how busy all cores were meanwhile goes to `busy`.
+
+    `share`: the workers divide the requests in flight among them.
+    """
+    with database(bench.where, template) as url, connected(url) as engine:
+        here = bench.settings.model_copy(update={"database_url": SecretStr(libpq_url(url))})
         with (
-            crew.workers(engine, crew.environment(settings, url), ["teacher"], workers),
+            crew.workers(engine, crew.environment(bench.settings, url), ["teacher"], workers),
             Workforce(here, local=0) as workforce,
         ):
             watcher = _UntilLabelled()
             psutil.cpu_percent()  # of all cores, since the call before
             started = time.perf_counter()
             with suppress(Stopped):
-                Driver(engine, workforce, watcher, stop=watcher.stop).run(f"by-{workers}")
-            busy.append(psutil.cpu_percent())
+                run = f"by-{workers if share else 1}"
+                Driver(engine, workforce, watcher, stop=watcher.stop).run(run)
+            if busy is not None:
+                busy.append(psutil.cpu_percent())
         _check(engine, count)
     return watcher.ended - started
 
