@@ -129,7 +129,7 @@ def _beside_others(
 
 
 def _beside_one_another(bench: _Bench, url: str, count: int, rounds: int) -> list[Row]:
-    busy: dict[str, list[float]] = {ONE: [], TWO: [], FOUR: []}
+    busy: dict[str, list[_Busy]] = {ONE: [], TWO: [], FOUR: []}
     with database(bench.where) as template:
         _seed(template, bench, count, url)
         seconds = in_turns(
@@ -143,9 +143,10 @@ def _beside_one_another(bench: _Bench, url: str, count: int, rounds: int) -> lis
         )
     note = (
         f"{count:,} instructions, each worker with {IN_FLIGHT} requests in flight of its own. Server,"
-        " workers, driver and PostgreSQL share the machine's cores, and kept them busy: "
-        + ", ".join(f"{statistics.median(told):.0f} % ({name})" for name, told in busy.items())
-        + "."
+        " workers, driver and PostgreSQL share the machine's cores and kept them busy, the workers by"
+        " themselves: "
+        + ", ".join(f"{_middle(told)} ({name})" for name, told in busy.items())
+        + ". It is the cores that saturate, and of them the workers take most."
     )
     return [
         Row(
@@ -158,6 +159,21 @@ def _beside_one_another(bench: _Bench, url: str, count: int, rounds: int) -> lis
         )
         for many in (TWO, FOUR)
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Busy:
+    """Percent of all cores' time: everything's, and the workers' alone."""
+
+    all: float
+    workers: float
+
+
+def _middle(told: list[_Busy]) -> str:
+    whole, workers = (
+        statistics.median(getattr(each, of) for each in told) for of in ("all", "workers")
+    )
+    return f"{whole:.0f} % and {workers:.0f} %"
 
 
 def _of_mixed_lengths(bench: _Bench, url: str, count: int, rounds: int) -> Row:
@@ -262,7 +278,7 @@ def _label(
     template: URL,
     workers: int,
     count: int,
-    busy: list[float] | None = None,
+    busy: list[_Busy] | None = None,
     *,
     share: bool = False,
 ) -> float:
@@ -273,19 +289,31 @@ def _label(
     with database(bench.where, template) as url, connected(url) as engine:
         here = bench.settings.model_copy(update={"database_url": SecretStr(libpq_url(url))})
         with (
-            crew.workers(engine, crew.environment(bench.settings, url), ["teacher"], workers),
+            crew.workers(
+                engine, crew.environment(bench.settings, url), ["teacher"], workers
+            ) as running,
             Workforce(here, local=0) as workforce,
         ):
             watcher = _UntilLabelled()
+            processes = [psutil.Process(each.pid) for each in running]
+            before = sum(map(_processor_seconds, processes))
             psutil.cpu_percent()  # of all cores, since the call before
             started = time.perf_counter()
             with suppress(Stopped):
                 run = f"by-{workers if share else 1}"
                 Driver(engine, workforce, watcher, stop=watcher.stop).run(run)
             if busy is not None:
-                busy.append(psutil.cpu_percent())
+                whole = psutil.cpu_percent()
+                spent = sum(map(_processor_seconds, processes)) - before
+                share = spent / (time.perf_counter() - started) / (psutil.cpu_count() or 1)
+                busy.append(_Busy(whole, 100 * share))
         _check(engine, count)
     return watcher.ended - started
+
+
+def _processor_seconds(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return float(times.user + times.system)
 
 
 def _check(engine: Engine, count: int) -> None:
