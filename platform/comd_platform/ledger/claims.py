@@ -47,8 +47,8 @@ def claim(
 
 
 def claim_like(session: Session, held: Claim, worker_id: int) -> Claim | None:
-    """Take another pending item of the same phase and model that is no suspect: the last one, since
-    bells ring from the first on. None when there is none."""
+    """Take another pending item of the same phase and model whose bell has rung, and that is no suspect:
+    the last one, since bells are heard from the first on. None when there is none."""
     free = (
         select(WorkItem.id)
         .where(
@@ -57,6 +57,7 @@ def claim_like(session: Session, held: Claim, worker_id: int) -> Claim | None:
             WorkItem.role == held.role,
             WorkItem.model_id.is_not_distinct_from(held.model_id),
             WorkItem.evaluation_id.is_not_distinct_from(held.evaluation_id),
+            WorkItem.rung_at.is_not(None),  # with the driver gone nothing more is begun
             WorkItem.claims == 0,
             WorkItem.failures == 0,
         )

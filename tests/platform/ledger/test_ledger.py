@@ -278,6 +278,11 @@ def test_another_item_like_the_one_in_hand_is_taken_from_the_end(engine: Engine)
     items = desk.plan(batch=2)
     held = desk.claim(items[0])
     with transaction(engine) as session:
+        assert (
+            claim_like(session, held, desk.worker) is None
+        )  # no bell has rung: no driver wants it
+        assert len(to_ring(session, desk.iteration, "label")) == len(items) - 1
+    with transaction(engine) as session:
         plan_items(
             session,
             iteration_id=desk.iteration,
@@ -307,6 +312,7 @@ def test_what_was_lost_or_failed_before_is_a_suspect(engine: Engine) -> None:
         expire_leases(session, desk.iteration, item_attempts=3)
         fail(session, desk.claim(failed), "no", item_attempts=3)
         release(session, desk.claim(put_back))
+        to_ring(session, desk.iteration, "label")
     with transaction(engine) as session:
         beside = [claim_like(session, held, desk.worker) for _ in range(3)]
     assert [each and each.item_id for each in beside] == [last, put_back, None]

@@ -120,19 +120,23 @@ def test_two_threads_share_the_places(chat_server: Any) -> None:
     assert 2 <= chat_server.most_in_flight <= 4
 
 
-def test_what_ends_one_call_does_not_hang_the_other(chat_server: Any) -> None:
-    chat_server.delay_s = 0.1
+def test_what_ends_one_call_ends_the_others_without_a_request(chat_server: Any) -> None:
+    chat_server.delay_s = 0.3
     chat_server.misbehave = lambda text, before: refusal(404, "gone") if text == "wrong" else None
-    with opened(chat_server, concurrency=1) as engine, ThreadPoolExecutor() as threads:
-        wrong = threads.submit(
-            lambda: list(engine.generate([Request("w", "wrong"), HELLO], SAMPLING))
-        )
+    with opened(chat_server, concurrency=4) as engine, ThreadPoolExecutor() as threads:
+
+        def ask_for(text: str) -> list[Completion]:
+            return list(engine.generate([Request(text, text), HELLO], SAMPLING))
+
+        calls = [threads.submit(ask_for, "wrong")]
         while not chat_server.arrivals:
             time.sleep(0.01)
-        right = threads.submit(lambda: list(engine.generate([HELLO], SAMPLING)))
-        with pytest.raises(EngineError, match="gone"):
-            wrong.result(60)
-        assert [each.error for each in right.result(60)] == [None]
+        calls += [threads.submit(ask_for, "right") for _ in range(3)]
+        for call in calls:
+            with pytest.raises(EngineError, match="gone"):
+                call.result(60)
+        assert len(chat_server.arrivals) == 1
+        assert len(ask_for("later")) == 2  # nobody is left to be told
 
 
 def test_closing_ends_a_call_of_another_thread(chat_server: Any) -> None:

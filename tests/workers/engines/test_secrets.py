@@ -51,6 +51,7 @@ def test_neither_key_nor_password_is_ever_written(
         "api_key_env": "SOME_KEY",
         "max_retries": 1,
         "backoff_s": 0.01,
+        "concurrency": 3,
     }
     with transaction(engine) as session:
         create_run(session, toy_config(iterations=1, teacher={"model": model, "batch": 3}))
@@ -60,8 +61,8 @@ def test_neither_key_nor_password_is_ever_written(
 
     assert driver.returncode == 1, output
     assert output.count("Incorrect API key provided: ***") >= 1
-    # 80 records in 27 items: each of the two workers is told once more, not each item.
-    assert len(chat_server.bodies) <= 12 + 6
+    # 80 records in 27 items: what the two workers have in flight is told, and one more, not each item.
+    assert len(chat_server.bodies) <= 12 + 2 * (3 + 1)
     with engine.connect() as connection:
         failed = connection.execute(
             text("SELECT count(*) FROM failure WHERE detail LIKE '%not with ***%'")

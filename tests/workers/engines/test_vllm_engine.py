@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -212,6 +213,37 @@ def test_two_threads_outlive_a_crash_together(vllm_stub: Any, pictures: tuple[Pa
     assert len(vllm_stub.starts) == 4  # each death was one restart
     for start in vllm_stub.starts:
         assert_gone(start)
+
+
+def test_what_kills_the_server_is_not_restarted_for_every_thread(vllm_stub: Any) -> None:
+    """As many starts as with one thread, and what was in hand throughout is told, to be done alone."""
+    vllm_stub.decide(die_on="question 5 ")
+    with (
+        open_engine(config_for(vllm_stub, concurrency=16, max_restarts=2)) as engine,
+        ThreadPoolExecutor(8) as threads,
+    ):
+        killers = [Request(key="5", text="question 5 ?")]
+        others = [Request(key=str(i), text=f"what {i} ?") for i in range(8)]
+        calls = [
+            threads.submit(ask, engine, each) for each in (killers, *(others for _ in range(5)))
+        ]
+        with pytest.raises(ServerDied, match="stub's time has come"):
+            calls[0].result(120)
+        for call in calls[1:]:
+            with suppress(ServerDied):
+                assert len(call.result(120)) == 8
+        assert len(vllm_stub.starts) == 3
+        assert len(ask(engine, others)) == 8
+
+
+def test_a_server_that_cannot_start_again_is_told_to_all(vllm_stub: Any) -> None:
+    with open_engine(config_for(vllm_stub)) as engine, ThreadPoolExecutor(4) as threads:
+        vllm_stub.decide(die_at_start=99, says="CUDA out of memory")
+        os.kill(vllm_stub.starts[0]["pid"], signal.SIGKILL)
+        for call in [threads.submit(ask, engine, questions(3)) for _ in range(4)]:
+            with pytest.raises(EngineError, match="CUDA out of memory"):
+                call.result(120)
+    assert len(vllm_stub.starts) == 2
 
 
 def test_closing_ends_a_start_of_another_thread(vllm_stub: Any) -> None:

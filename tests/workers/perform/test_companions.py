@@ -22,7 +22,7 @@ from toy_world import import_toy_world, toy_config
 
 from comd_platform.config.engines import OpenAIConfig
 from comd_platform.db.engine import transaction
-from comd_platform.ledger import Claim, plan_items, register_worker
+from comd_platform.ledger import Claim, plan_items, register_worker, to_ring
 from comd_platform.loop.iterations import next_iteration
 from comd_platform.models import role_model
 from comd_platform.runs import create_run
@@ -61,6 +61,7 @@ def plan_labels(engine: Engine, run: Any, config: Any) -> list[int]:
             subject_ids=list(session.scalars(text("SELECT id FROM instruction ORDER BY id"))),
             batch=BATCH,
         )
+        to_ring(session, iteration, "label")
         return list(session.scalars(text("SELECT id FROM work_item ORDER BY id")))
 
 

@@ -11,7 +11,6 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from types import TracebackType
 from typing import Self
 
 from comd_platform.config.engines import EngineConfig
@@ -27,6 +26,7 @@ longest of a few hundred answers takes three to five times as long as the mean, 
 comes of its item."""
 AT_MOST = 7
 """Items beside the first, however small they are: each holds a lease."""
+LOOK_SECONDS = 0.05
 
 PerformLike = Callable[[Claim], bool]
 """Does a pending work item like the claimed one; False when none was to be had or it was put back."""
@@ -43,7 +43,10 @@ class Companions:
     def __init__(self, cache: EngineCache, hands: Callable[[Engines], PerformLike]) -> None:
         self._cache = cache
         self._perform_like = hands(_Guest(self, cache))
-        self._changed = threading.Condition()
+        # The main thread takes the lock itself: a signal may interrupt it anywhere, and within the
+        # condition's own code it would leave the lock behind.
+        self._lock = threading.RLock()
+        self._changed = threading.Condition(self._lock)
         self._like: Claim | None = None
         self._wanted = 0
         self._working = 0
@@ -53,19 +56,14 @@ class Companions:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exc: object) -> None:
         self.end(0.0)
 
     def end(self, grace_seconds: float) -> None:
         """No further item; those in hand have so long, then the engines are closed and they are put
         back."""
         until = time.monotonic() + grace_seconds
-        with self._changed:
+        with self._lock:
             self._like, self._ended = None, True
             self._changed.notify_all()
         for thread in self._threads:
@@ -81,35 +79,36 @@ class Companions:
 
     def invite(self, like: Claim, count: int) -> None:
         """Do items like this one, `count` of them at a time, until there are none or `dismiss`."""
-        with self._changed:
+        with self._lock:
             if self._ended:
                 return
             self._like, self._wanted = like, count
             while len(self._threads) < count:
                 name = f"companion-{len(self._threads) + 1}"
                 thread = threading.Thread(target=self._run, name=name, daemon=True)
-                self._threads.append(thread)
                 thread.start()
+                self._threads.append(thread)
             self._changed.notify_all()
 
     def dismiss(self) -> None:
         """No further item until invited again."""
-        with self._changed:
+        with self._lock:
             self._like = None
 
     def wait(self) -> None:
         """Until no item is in hand."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._working == 0)
+        while self._working:  # looked at, not waited for: see `_lock`
+            time.sleep(LOOK_SECONDS)
 
     def _run(self) -> None:
         while (like := self._begin()) is not None:
+            done = False
             try:
                 done = self._perform_like(like)
             except Exception:
                 log.exception("a work item beside %s failed", like.item_id)
-                done = False
-            self._end_of_item(like, another=done)
+            finally:
+                self._end_of_item(like, another=done)
 
     def _begin(self) -> Claim | None:
         """What the next item shall be like; None once all has ended."""
@@ -141,11 +140,12 @@ class _Host:
         self._held = held
 
     def get(self, config: EngineConfig) -> Engine:
-        if self._held.suspect or self._cache.loaded(config) is None:
+        alone = self._held.suspect
+        if alone or self._cache.loaded(config) is None:
             self._companions.dismiss()
             self._companions.wait()
         engine = self._cache.get(config)
-        if config.in_flight > 1 and not self._held.suspect:
+        if config.in_flight > 1 and not alone:
             ahead = -(-AHEAD * config.in_flight // max(1, len(self._held.subject_ids)))
             self._companions.invite(self._held, min(AT_MOST, ahead))
         return engine

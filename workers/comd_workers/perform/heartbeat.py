@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 import uuid
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
@@ -23,15 +24,21 @@ AT_MOST_EVERY_SECONDS = 1.0
 log = logging.getLogger(__name__)
 
 
+@dataclass(slots=True)
+class _Hold:
+    claim: Claim
+    lease_seconds: float
+    renewed_at: float
+
+
 class Heartbeat:
     """Beats for as long as the process lives; `holding` also renews a claim's lease."""
 
     def __init__(self, url: URL, worker_id: int) -> None:
         self._engine = make_engine(url, pool_size=1, application_name=session_name(worker_id))
         self._worker_id = worker_id
-        self._held: dict[uuid.UUID, tuple[Claim, float]] = {}
+        self._held: dict[uuid.UUID, _Hold] = {}
         self._lost: set[uuid.UUID] = set()
-        self._renewed_at = time.monotonic()
         self._beaten_at = -AT_MOST_EVERY_SECONDS
         self._due = time.monotonic() + BEAT_SECONDS
         self._stop = False
@@ -55,8 +62,7 @@ class Heartbeat:
 
     def holding(self, claim: Claim, lease_seconds: float) -> None:
         """Renew this claim's lease with every beat from now on, the first of them within a second."""
-        self._renewed_at = time.monotonic()
-        self._held[claim.token] = (claim, lease_seconds)
+        self._held[claim.token] = _Hold(claim, lease_seconds, time.monotonic())
         self._wake.set()
 
     def check(self, claim: Claim) -> None:
@@ -68,7 +74,7 @@ class Heartbeat:
         held = self._held.get(claim.token)
         if held is None:
             return
-        if time.monotonic() - self._renewed_at > held[1]:
+        if time.monotonic() - held.renewed_at > held.lease_seconds:
             try:
                 self._beat()
             except SQLAlchemyError as error:
@@ -99,8 +105,8 @@ class Heartbeat:
                 log.warning("heartbeat failed, trying again: %s", error)
 
     def _pause(self) -> float:
-        leases = [lease for _, lease in list(self._held.values())]
-        return min([BEAT_SECONDS, *(lease / 4 for lease in leases)])
+        held = list(self._held.values())
+        return min([BEAT_SECONDS, *(hold.lease_seconds / 4 for hold in held)])
 
     def _beat(self) -> None:
         self._beaten_at = time.monotonic()
@@ -116,19 +122,19 @@ class Heartbeat:
                 device_bytes=device,
             )
         failed: list[SQLAlchemyError] = []
-        for claim, lease_seconds in held:
+        for hold in held:
             try:
-                self._renew(claim, lease_seconds)
+                self._renew(hold)
             except SQLAlchemyError as error:  # the other claim's lease is renewed all the same
                 failed.append(error)
         if failed:
             raise failed[0]
-        self._renewed_at = time.monotonic()
 
-    def _renew(self, claim: Claim, lease_seconds: float) -> None:
+    def _renew(self, hold: _Hold) -> None:
         # On its own: our main thread may be writing the item's results, and hold its row for a while.
         with transaction(self._engine) as session:
             session.execute(text("SET LOCAL lock_timeout = '1s'"))
-            holds = renew(session, claim, lease_seconds)
+            holds = renew(session, hold.claim, hold.lease_seconds)
+        hold.renewed_at = time.monotonic()
         if not holds:
-            self._lost.add(claim.token)
+            self._lost.add(hold.claim.token)

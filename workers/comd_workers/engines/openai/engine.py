@@ -42,7 +42,8 @@ class OpenAIEngine(BaseEngine):
     servers in general give no log-probabilities of a text that is not theirs.
 
     The event loop runs in a thread of its own, so that requests go on while the caller writes rows.
-    Several threads may ask at the same time: together they keep to `concurrency`.
+    Several threads may ask at the same time: together they keep to `concurrency`, and no more requests
+    than that are made ready.
     """
 
     def __init__(
@@ -55,7 +56,9 @@ class OpenAIEngine(BaseEngine):
         self._secret = secret
         self._file_root = file_root
         self.pace = Pace(config.concurrency)
+        self._ready = asyncio.Semaphore(config.concurrency)
         self._client: Client | None = None
+        self._calls = 0  # under way, in the loop's thread
         self._loop = _LoopThread()
         self._data_urls = DataUrls(config.max_image_side)
 
@@ -92,11 +95,14 @@ class OpenAIEngine(BaseEngine):
     ) -> None:
         """Put an outcome per item, or in the end the one error that ended it all."""
         left = iter(items)
+        self._calls += 1
         client = self._client = self._client or Client(self._config, self._secret, self.pace)
 
         async def drain() -> None:
             for item in left:
-                put(await do(client, item))
+                async with self._ready:
+                    outcome = await do(client, item)
+                put(outcome)
 
         try:
             async with asyncio.TaskGroup() as group:
@@ -104,7 +110,10 @@ class OpenAIEngine(BaseEngine):
                     group.create_task(drain())
         except ExceptionGroup as errors:
             put(errors.exceptions[0])
-            self.pace.admit()  # whoever waits on behalf of another call
+        finally:
+            self._calls -= 1
+            if not self._calls:
+                self.pace.reopen()
 
     async def _hang_up(self) -> None:
         if self._client is not None:
@@ -146,26 +155,28 @@ class OpenAIEngine(BaseEngine):
 
 
 class _Serving:
-    """A task of another thread's loop. `cancelled` is called there if it did not come to its end."""
+    """A task of another thread's loop. `cancelled` is called there if it did not come to its end.
+
+    Threads wait in queues of the C library's making: a signal's exception leaves no lock behind there.
+    """
 
     def __init__(self, task: asyncio.Task[None], cancelled: Callable[[], None]) -> None:
         self._task = task
         self._loop = task.get_loop()
-        self._over = threading.Event()
+        self._over: SimpleQueue[None] = SimpleQueue()
         self._cancelled = cancelled
         task.add_done_callback(self._ended)
 
     def end(self) -> None:
-        """Cancel it, and wait until nothing of it runs any more."""
-        if not self._over.is_set():
-            with suppress(RuntimeError):  # the loop is closed: then all of it has ended
-                self._loop.call_soon_threadsafe(self._task.cancel)
-            self._over.wait()
+        """Cancel it, and wait until nothing of it runs any more. To be called once."""
+        with suppress(RuntimeError):  # the loop is closed: then all of it has ended
+            self._loop.call_soon_threadsafe(self._task.cancel)
+        self._over.get()
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         if task.cancelled():
             self._cancelled()
-        self._over.set()
+        self._over.put(None)
 
 
 class _LoopThread:
@@ -179,15 +190,16 @@ class _LoopThread:
 
     def begin(self, work: Coroutine[Any, Any, None], cancelled: Callable[[], None]) -> _Serving:
         """Start `work`. Raises EngineError once stopped."""
-
-        async def spawn() -> _Serving:
-            return _Serving(asyncio.create_task(work), cancelled)
-
+        begun: SimpleQueue[_Serving] = SimpleQueue()
         with self._changing:
             if self._stopped:
                 work.close()
                 raise EngineError("the engine is closed")
-            return asyncio.run_coroutine_threadsafe(spawn(), self._running()).result()
+            loop = self._running()
+            loop.call_soon_threadsafe(
+                lambda: begun.put(_Serving(loop.create_task(work), cancelled))
+            )
+            return begun.get()
 
     def stop(self, last: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Cancel what runs, await `last` and end the thread."""

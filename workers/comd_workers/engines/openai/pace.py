@@ -15,7 +15,7 @@ class Pace:
     The first call goes alone: it tells whether key, model and server are right, so that a wrong key
     costs one request and not `most`. Then everybody goes, until the server says that it is too much:
     that halves the limit, once for all calls that were on their way; each call that goes well gives
-    1/limit of it back.
+    1/limit of it back. A call that is told that the engine cannot go on is the last, until `reopen`.
     """
 
     def __init__(self, most: int) -> None:
@@ -25,20 +25,25 @@ class Pace:
         self._in_flight = 0
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._slowed = 0
+        self._ended: EngineError | None = None
 
     async def enter(self) -> Call:
-        """Wait for a place; leave it through the call."""
+        """Wait for a place; leave it through the call. Raises EngineError once a call has."""
+        self._check()
         if self._in_flight >= int(self.limit) or self._waiting:
             turn = asyncio.get_running_loop().create_future()
             self._waiting.append(turn)
-            self.admit()
+            self._admit()
             try:
                 await turn
             except asyncio.CancelledError:
                 if turn.done() and not turn.cancelled():
                     self._in_flight -= 1  # the place was given just now: somebody else takes it
-                    self.admit()
+                    self._admit()
                 raise
+            if self._ended is not None:
+                self._in_flight -= 1
+                self._check()
         else:
             self._in_flight += 1
         return Call(self, self._slowed)
@@ -54,15 +59,24 @@ class Pace:
             self._slowed += 1
             self.limit = max(1.0, self.limit / 2)
 
-    def left(self, *, ended: bool = False) -> None:
-        """`ended`: what this call was told ends them all, so nobody is let in after it."""
+    def left(self, ended: EngineError | None = None) -> None:
+        """`ended`: what this call was told, if it ends them all: nobody else asks the server."""
         self._in_flight -= 1
-        if not ended:
-            self.admit()
+        self._ended = self._ended or ended
+        self._admit()
 
-    def admit(self) -> None:
-        """Let in as many of those who wait as there are places."""
-        while self._waiting and self._in_flight < int(self.limit):
+    def reopen(self) -> None:
+        """Nobody is left who was to be told: the next call finds out anew, alone."""
+        if self._ended is not None:
+            self._ended, self._proven, self.limit = None, False, 1.0
+
+    def _check(self) -> None:
+        if self._ended is not None:  # an exception is raised once: each caller gets its own
+            raise EngineError(str(self._ended), hint=self._ended.hint)
+
+    def _admit(self) -> None:
+        """Let in as many of those who wait as there are places; all of them, to be told, at the end."""
+        while self._waiting and (self._ended is not None or self._in_flight < int(self.limit)):
             turn = self._waiting.popleft()
             if not turn.done():
                 self._in_flight += 1
@@ -93,4 +107,4 @@ class Call:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._pace.left(ended=kind is not None and issubclass(kind, EngineError))
+        self._pace.left(error if isinstance(error, EngineError) else None)

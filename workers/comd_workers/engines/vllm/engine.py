@@ -60,8 +60,10 @@ class VllmEngine(BaseEngine):
         self._server = Server(config, image_root, logs)
         self._client: OpenAIEngine | None = None
         self._changing = threading.RLock()  # held while the server is started or buried
+        self._unable: EngineError | None = None  # why no server could be started again
         self._served = 0  # answers of the present server
         self._barren = 0  # servers in a row that died without an answer
+        self._last_words = ""
         self._ready()
 
     def _generate(self, requests: Sequence[Request], sampling: Sampling) -> Iterator[Completion]:
@@ -108,7 +110,13 @@ class VllmEngine(BaseEngine):
                     raise
             if left:
                 deaths += 1
-                self._bury(client, deaths, len(left))
+                self._bury(client, len(left))
+                if deaths > self._config.max_restarts:
+                    raise ServerDied(
+                        f"vLLM with {self._config.model} died over these requests, {deaths} times in a"
+                        f" row. Its log ended with:\n{self._last_words}",
+                        hint=f"All of its log is in {self._server.log_path}.",
+                    )
 
     def _ready(self) -> OpenAIEngine:
         """The client of a server that runs, started if need be. Raises EngineError."""
@@ -117,7 +125,13 @@ class VllmEngine(BaseEngine):
             if self._client is not None and self._server.running():
                 return self._client
             self._stop()
-            self._server.start()
+            if self._unable is not None:  # every call is told; none tries for as long again
+                raise EngineError(str(self._unable), hint=self._unable.hint)
+            try:
+                self._server.start()
+            except EngineError as error:
+                self._unable = error
+                raise
             self._served = 0
             self._client = OpenAIEngine(
                 self._client_config(), self._server.key, file_root=self._image_root
@@ -129,24 +143,23 @@ class VllmEngine(BaseEngine):
         with self._changing:
             return client is self._client and self._server.healthy()
 
-    def _bury(self, client: OpenAIEngine, deaths: int, left: int) -> None:
-        """Clear away a server that died, and decide whether another one is worth starting."""
+    def _bury(self, client: OpenAIEngine, left: int) -> None:
+        """Clear away a server that died, unless that is done. Raises EngineError when further ones are
+        not worth starting: they die without answering anything."""
         with self._changing:
-            if client is self._client:
-                self._clear_away(deaths, left)
-
-    def _clear_away(self, deaths: int, left: int) -> None:
-        told = f"vLLM with {self._config.model} died with {left} requests unanswered"
-        tail = self._server.tail()
-        self._stop()
-        _log.warning("%s (%d of %d restarts)", told, deaths, self._config.max_restarts)
-        self._barren = 0 if self._served else self._barren + 1
-        hint = f"All of its log is in {self._server.log_path}."
-        message = f"{told}, {deaths} times in a row. Its log ends with:\n{tail}"
-        if self._barren > self._config.max_restarts:
-            raise EngineError(message, hint=hint)
-        if deaths > self._config.max_restarts:
-            raise ServerDied(message, hint=hint)
+            if client is not self._client:
+                return
+            self._last_words = self._server.tail()
+            self._stop()
+            self._barren = 0 if self._served else self._barren + 1
+            told = f"vLLM with {self._config.model} died with {left} requests unanswered"
+            _log.warning("%s; its log is in %s", told, self._server.log_path)
+            if self._barren > self._config.max_restarts:
+                self._unable = EngineError(
+                    f"{told}, {self._barren} times in a row. Its log ends with:\n{self._last_words}",
+                    hint=f"All of its log is in {self._server.log_path}.",
+                )
+                raise self._unable
 
     def _stop(self) -> None:
         client, self._client = self._client, None
