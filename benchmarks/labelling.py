@@ -146,7 +146,7 @@ def _beside_one_another(bench: _Bench, url: str, count: int, rounds: int) -> lis
         " workers, driver and PostgreSQL share the machine's cores and kept them busy, the workers by"
         " themselves: "
         + ", ".join(f"{_middle(told)} ({name})" for name, told in busy.items())
-        + ". It is the cores that saturate, and of them the workers take most."
+        + "."
     )
     return [
         Row(
@@ -305,8 +305,8 @@ def _label(
             if busy is not None:
                 whole = psutil.cpu_percent()
                 spent = sum(map(_processor_seconds, processes)) - before
-                share = spent / (time.perf_counter() - started) / (psutil.cpu_count() or 1)
-                busy.append(_Busy(whole, 100 * share))
+                there_were = (time.perf_counter() - started) * (psutil.cpu_count() or 1)
+                busy.append(_Busy(whole, 100 * spent / there_were))
         _check(engine, count)
     return watcher.ended - started
 

@@ -62,16 +62,6 @@ def test_the_one_unused_for_longest_goes() -> None:
     assert log.events[-2:] == ["close a", "close c"]
 
 
-def test_a_discarded_engine_is_loaded_afresh() -> None:
-    log = Log()
-    cache = EngineCache(opener=log.open)
-    first = cache.get(A)
-    cache.discard(A)
-    cache.discard(B)
-    assert cache.get(A) is not first
-    assert log.events == ["open a", "close a", "open a"]
-
-
 def test_an_engine_that_does_not_open_is_not_kept() -> None:
     cache = EngineCache()
     with pytest.raises(EngineError):

@@ -57,12 +57,6 @@ class EngineCache:
         """The engine of `config` if it stands here; may be asked from another thread."""
         return self._loaded.get(config.model_dump_json())
 
-    def discard(self, config: EngineConfig) -> None:
-        """Close one engine, after an EngineError say, so that the next `get` loads it afresh."""
-        engine = self._loaded.pop(config.model_dump_json(), None)
-        if engine is not None:
-            engine.close()
-
     def close(self) -> None:
         while self._loaded:
             self._loaded.popitem(last=False)[1].close()

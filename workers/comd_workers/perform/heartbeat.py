@@ -131,7 +131,7 @@ class Heartbeat:
             raise failed[0]
 
     def _renew(self, hold: _Hold) -> None:
-        # On its own: our main thread may be writing the item's results, and hold its row for a while.
+        # On its own: whoever does the item may be writing its results, and hold its row for a while.
         with transaction(self._engine) as session:
             session.execute(text("SET LOCAL lock_timeout = '1s'"))
             holds = renew(session, hold.claim, hold.lease_seconds)

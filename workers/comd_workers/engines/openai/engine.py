@@ -157,7 +157,7 @@ class OpenAIEngine(BaseEngine):
 class _Serving:
     """A task of another thread's loop. `cancelled` is called there if it did not come to its end.
 
-    Threads wait in queues of the C library's making: a signal's exception leaves no lock behind there.
+    Threads wait in a SimpleQueue, which is C code: an exception out of a signal leaves no lock behind.
     """
 
     def __init__(self, task: asyncio.Task[None], cancelled: Callable[[], None]) -> None:
