@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +18,8 @@ from rapidfuzz.distance import LCSseq
 from rapidfuzz.process import cpdist
 
 from comd_platform.method.minhash import band_keys, banding, signatures
-from comd_platform.method.rouge import f_measures, normalised, tokens
+from comd_platform.method.rouge import f_measures, normalised
+from comd_platform.method.words import Positions, Vocabulary, ranges
 
 DEFAULT_THRESHOLD = 0.9
 PAIRS_AT_ONCE = 500_000
@@ -28,7 +28,6 @@ PAIRS_AT_ONCE = 500_000
 _LARGE = 1000  # texts in a bucket; more are not compared pair by pair
 _SPREAD = np.uint64(0x9E3779B97F4A7C15)  # 2**64 over the golden ratio: spreads numbers in a row
 
-Positions = NDArray[np.int64]
 Pairs = tuple[Positions, Positions]
 
 
@@ -47,14 +46,14 @@ class NearTexts:
     def __init__(self, texts: Sequence[str], threshold: float) -> None:
         self._threshold = threshold
         self._cut = banding(threshold)
-        self._words = _Words()
-        self._held = self._words.bags(texts)
+        self._words = Vocabulary()
+        self._held = _bags(texts, self._words)
         self._same = _by_normalised(texts)
         self._bands = [_sorted_band(keys) for keys in self._keys(texts, self._held)]
 
     def matches(self, texts: Sequence[str]) -> list[Match]:
         """All pairs of one of `texts` (left) and one held (right) that are near enough, in order."""
-        bags = self._words.bags(texts)
+        bags = _bags(texts, self._words)
         found = {
             (left, right): 1.0
             for left, text in enumerate(texts)
@@ -105,7 +104,7 @@ def clusters(texts: Sequence[str], threshold: float = DEFAULT_THRESHOLD) -> list
     # One of each text is enough from here on.
     chosen = np.array([positions[0] for positions in same.values()], dtype=np.int64)
     distinct = [texts[position] for position in chosen]
-    bags = _Words().bags(distinct)
+    bags = _bags(distinct, Vocabulary())
     filled = np.flatnonzero(bags.lengths)
     join = _Joining(forest, chosen, bags, threshold)
     for keys in band_keys(signatures(distinct), cut):
@@ -209,29 +208,20 @@ class _Forest:
 class _Bags:
     """Texts as numbered tokens. `marks`: 64 bits a text, of which each token sets one."""
 
-    numbers: list[list[int]]
-    lengths: NDArray[np.int32]
+    sequences: Sequence[str] | Sequence[list[int]]
+    lengths: Positions
     marks: NDArray[np.uint64]
 
 
-class _Words:
-    """Tokens as numbers, equal where the tokens are."""
-
-    def __init__(self) -> None:
-        self._known: dict[str, int] = {}
-
-    def bags(self, texts: Sequence[str]) -> _Bags:
-        known = self._known
-        numbers = [[known.setdefault(each, len(known)) for each in tokens(t)] for t in texts]
-        lengths = np.array([len(found) for found in numbers], dtype=np.int32)
-        marks = np.zeros(len(numbers), dtype=np.uint64)
-        filled = np.flatnonzero(lengths)
-        if len(filled):
-            flat = np.fromiter(chain.from_iterable(numbers), dtype=np.uint64)
-            bits = np.uint64(1) << ((flat * _SPREAD) >> np.uint64(58))
-            starts = (np.cumsum(lengths) - lengths)[filled]
-            marks[filled] = np.bitwise_or.reduceat(bits, starts)
-        return _Bags(numbers, lengths, marks)
+def _bags(texts: Sequence[str], words: Vocabulary) -> _Bags:
+    numbered = words.number(texts)
+    marks = np.zeros(len(texts), dtype=np.uint64)
+    filled = np.flatnonzero(numbered.lengths)
+    if len(filled):
+        bits = np.uint64(1) << ((numbered.numbers * _SPREAD) >> np.uint64(58))
+        starts = np.cumsum(numbered.lengths) - numbered.lengths
+        marks[filled] = np.bitwise_or.reduceat(bits, starts[filled])
+    return _Bags(numbered.sequences(), numbered.lengths, marks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,10 +237,7 @@ def _sorted_band(keys: NDArray[np.uint64]) -> _Band:
 
 def _expand(lefts: Positions, pool: Positions, first: Positions, counts: Positions) -> Pairs:
     """Each `lefts[i]` with `pool[first[i] : first[i] + counts[i]]`, flattened."""
-    total = int(counts.sum())
-    begun = np.repeat(np.cumsum(counts) - counts, counts)
-    places = np.repeat(first, counts) + np.arange(total) - begun
-    return np.repeat(lefts, counts), pool[places]
+    return np.repeat(lefts, counts), pool[ranges(first, counts)]
 
 
 def _possible(left: _Bags, right: _Bags, pairs: Pairs, least: float) -> Pairs:
@@ -271,8 +258,8 @@ def _scored(
 ) -> tuple[Positions, Positions, NDArray[np.float64]]:
     """Those of the pairs that score at least `least`, and their scores: the digits of `rouge_l`."""
     lefts, rights = pairs
-    ones = [left.numbers[place] for place in lefts]
-    others = [right.numbers[place] for place in rights]
+    ones = [left.sequences[place] for place in lefts]
+    others = [right.sequences[place] for place in rights]
     common = cpdist(ones, others, scorer=LCSseq.similarity, dtype=np.int32)
     scores = f_measures(common, left.lengths[lefts], right.lengths[rights])
     near = scores >= least

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from rapidfuzz.distance import LCSseq
 
-_KEPT = (string.ascii_lowercase + string.digits).encode()
-_BLANKED = bytes(byte if byte in _KEPT else ord(" ") for byte in range(256))
+_KEPT = (string.ascii_letters + string.digits).encode()
+BLANKED = bytes(byte if byte in _KEPT else ord(" ") for byte in range(256)).lower()
+"""For `bytes.translate`: letters in lower case, digits as they are, a blank for every other byte."""
 
 
 def tokens(text: str) -> list[str]:
@@ -19,7 +20,7 @@ def tokens(text: str) -> list[str]:
     Text in another script has none; see `same_text`.
     """
     # A table of bytes: three times as fast as the regular expression that says the same.
-    return text.lower().encode("ascii", "replace").translate(_BLANKED).decode("ascii").split()
+    return text.lower().encode("ascii", "replace").translate(BLANKED).decode("ascii").split()
 
 
 def normalised(text: str) -> str:
@@ -45,14 +46,13 @@ def f_measure(lcs: int, length_a: int, length_b: int) -> float:
 
 
 def f_measures(
-    common: NDArray[np.int32], lengths_a: NDArray[np.int32], lengths_b: NDArray[np.int32]
+    common: NDArray[np.int32], lengths_a: NDArray[np.int64], lengths_b: NDArray[np.int64]
 ) -> NDArray[np.float64]:
-    """`f_measure` of many pairs, (N,), (N,), (N,) -> (N,): the same operations and digits."""
-    scores = np.zeros(len(common), dtype=np.float64)
-    some = common > 0
-    precision, recall = common[some] / lengths_b[some], common[some] / lengths_a[some]
-    scores[some] = 2 * precision * recall / (precision + recall)
-    return scores
+    """`f_measure` of many pairs, arrays of one shape or broadcast to it: the same digits."""
+    with np.errstate(invalid="ignore"):  # 0 / 0 where there are no tokens, or none in common
+        precision, recall = common / lengths_b, common / lengths_a
+        scores = 2 * precision * recall / (precision + recall)
+    return np.where(common > 0, scores, 0.0)
 
 
 def rouge_l(a: str, b: str) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import random
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -12,14 +12,7 @@ from hypothesis import strategies as st
 from rouge_score.rouge_scorer import RougeScorer
 
 from comd_platform.method import diversity
-from comd_platform.method.diversity import (
-    Characters,
-    DiversityIndex,
-    Nearest,
-    TextOnlyIndex,
-    Verdict,
-    accept,
-)
+from comd_platform.method.diversity import Entries, Group, Verdict, accept, accept_all
 from comd_platform.method.rouge import normalised, rouge_l
 
 DATA = Path(__file__).resolve().parents[4] / "shared" / "data"
@@ -63,8 +56,7 @@ def test_the_same_decision_wherever_the_score_can_meet_the_threshold(length: int
                 f" b{i}" for i in range(other - common)
             )
             assert rouge_l(a, b) == theirs(a, b)
-            index = DiversityIndex([("a", a)])
-            assert index.nearest(b).rouge_l == theirs(a, b)
+            assert accept([("b", b)], [("a", a)])[0].rouge_l == theirs(a, b)
 
 
 def test_the_same_text_in_a_script_without_tokens_is_a_duplicate() -> None:
@@ -77,50 +69,81 @@ def test_the_same_text_in_a_script_without_tokens_is_a_duplicate() -> None:
     assert verdicts == [Verdict("b", False, 1.0, "a"), Verdict("c", True, 0.0, None)]
 
 
-@given(st.lists(text, max_size=12), text)
-def test_the_nearest_is_the_highest_of_all(existing: list[str], query: str) -> None:
-    found = DiversityIndex((str(i), entry) for i, entry in enumerate(existing)).nearest(query)
-    scores = [rouge_l(entry, query) for entry in existing]
-    assert found.rouge_l == max(scores, default=0.0)
-    if found.id is None:
-        assert found.rouge_l == 0
-    else:
-        assert scores[int(found.id)] == found.rouge_l
+def walked(group: Group, threshold: float) -> list[Verdict]:
+    """One comparison after the other, of the earliest that is nearest; the same text first."""
+    held, verdicts = list(group.existing), []
+    for name, candidate in group.candidates:
+        scores = [(rouge_l(other, candidate), other_id) for other_id, other in held]
+        same = [(1.0, i) for i, other in held if normalised(other) == normalised(candidate)]
+        best, nearest = max(same[:1] or scores, key=lambda each: each[0], default=(0.0, ""))
+        accepted = best < threshold
+        verdicts.append(Verdict(name, accepted, best, nearest if best else None))
+        held += [(name, candidate)] if accepted else []
+    return verdicts
+
+
+def named(texts: list[str], letter: str) -> Entries:
+    return [(f"{letter}{number}", each) for number, each in enumerate(texts)]
 
 
 texts = st.lists(
-    text | st.sampled_from(["", "?!", "\uff32\uff45\uff44", "\u4f60\u597d"]), max_size=12
+    text | st.sampled_from(["", "?!", "\uff32\uff45\uff44", "red", "\u4f60\u597d", "7?"]),
+    max_size=9,
+)
+groups = st.lists(
+    st.tuples(texts, texts).map(lambda pair: Group(named(pair[0], "e"), named(pair[1], "c"))),
+    max_size=6,
 )
 
 
-@given(texts, texts, st.sampled_from([(0, 256), (0, 3), (10**6, 1)]))
-def test_many_at_once_get_the_verdicts_of_one_by_one(
-    existing: list[str], candidates: list[str], sizes: tuple[int, int]
+@pytest.mark.parametrize(
+    ("few", "at_once", "pairs"),
+    [(64, 6000, 2**20), (1, 6000, 2**20), (10**6, 6000, 2**20), (9, 4, 25), (64, 1, 1)],
+    ids=["as it is", "matrices only", "pairs only", "a few at a time", "in parts"],
+)
+@given(groups, st.sampled_from([0.0, 0.5, 0.7, 1.0]))
+def test_many_images_at_once_get_the_verdicts_of_one_comparison_after_the_other(
+    few: int, at_once: int, pairs: int, groups: list[Group], threshold: float
 ) -> None:
-    held = [(f"e{i}", each) for i, each in enumerate(existing)]
-    new = [(f"c{i}", each) for i, each in enumerate(candidates)]
-    index = DiversityIndex(held)
-    singly = [verdict for each in new for verdict in accept([each], index)]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(diversity, "_FEW", sizes[0])
-        patch.setattr(diversity, "_ROWS", sizes[1])
-        at_once = accept(new, held)
-    assert at_once == singly
-    accepted = [c for c, verdict in zip(candidates, at_once, strict=True) if verdict.accepted]
-    assert len(index) == len(existing) + len(accepted)
-    for number, verdict in enumerate(at_once):
-        before = sum(other.accepted for other in at_once[:number])
-        scores = [rouge_l(other, candidates[number]) for other in existing + accepted[:before]]
-        assert verdict.rouge_l == max(scores, default=0.0)
+        patch.setattr(diversity, "_FEW", few)
+        patch.setattr(diversity, "_TEXTS", at_once)
+        patch.setattr(diversity, "_PAIRS", pairs)
+        found = list(accept_all(groups, threshold))
+    assert found == [verdict for group in groups for verdict in walked(group, threshold)]
 
 
-def test_indices_that_share_their_characters_decide_as_others_do() -> None:
-    shared = Characters()
-    DiversityIndex([("x", "words of another image")], shared)
-    index = DiversityIndex([("a", "what color is the small cat")], shared)
-    assert index.nearest("what color is the small dog") == Nearest(pytest.approx(5 / 6), "a")
-    assert shared.encode("Another: small-cat?") == shared.encode("another SMALL cat")
-    assert not shared.full
+@pytest.mark.parametrize(
+    ("existing", "candidate"),
+    [
+        (["red?", "red", "Red"], "RED"),  # the same tokens in all
+        (["red rug", "\uff32\uff45\uff44 cat"], "red cat"),
+        (["red rug", "red cat"], "\uff32\uff45\uff44 cat"),
+        (["?", "!", "? "], "!"),
+    ],
+)
+def test_the_same_text_is_the_nearest_whatever_the_tokens_say(
+    existing: list[str], candidate: str
+) -> None:
+    verdicts = accept([("c", candidate)], named(existing, "e"))
+    assert verdicts == [Verdict("c", False, 1.0, "e1")]
+
+
+def test_no_more_pairs_are_scored_at_once_than_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes = []
+    score = diversity._Batch
+
+    def noted(groups: Sequence[Group]) -> diversity._Batch:
+        sizes.append(sum(len(new) * len(held) + len(new) ** 2 // 2 for held, new in groups))
+        return score(groups)
+
+    monkeypatch.setattr(diversity, "_PAIRS", 100)
+    monkeypatch.setattr(diversity, "_Batch", noted)
+    small = Group(named(["a b", "c d", "e f"], "e"), named(["g h"] * 9, "c"))
+    large = Group(named(["a b"] * 9, "e"), named(["c d"] * 40, "c"))
+    assert len(list(accept_all([small, small, small, large, small]))) == 4 * 9 + 40
+    assert max(sizes) <= 100 + 4
+    assert len(sizes) > 4
 
 
 def test_a_candidate_is_compared_with_those_accepted_before_it_only() -> None:
@@ -149,66 +172,9 @@ def test_at_the_threshold_itself_a_candidate_is_rejected() -> None:
     assert accept([("b", b)], [("a", a)], threshold=score + 1e-9)[0].accepted is True
 
 
-def test_an_index_may_be_handed_in_and_grows() -> None:
-    index = DiversityIndex()
-    assert index.nearest("anything") == Nearest(0.0, None)
-    accept([("a", "what is it"), ("b", "what is it")], index)
-    assert len(index) == 1
-
-
 def test_the_threshold_must_be_one() -> None:
     with pytest.raises(ValueError, match="threshold"):
-        accept([], [], threshold=70)
-
-
-def test_tokens_whose_number_is_a_surrogate_are_compared_too() -> None:
-    """The 55,998th distinct token is encoded as a code point that no text may hold."""
-    many = " ".join(f"w{number}" for number in range(56_000))
-    index = DiversityIndex([("many", many), ("last", "w55998 w55999 z")])
-    assert index.nearest("w55998 w55999 y").id == "last"
-
-
-# without an image ----------------------------------------------------------------------------
-
-
-def _variants(count: int) -> list[tuple[str, str]]:
-    """Pairs of texts at and above the threshold: some words of the first are replaced."""
-    generator = random.Random(5)
-    pairs: list[tuple[str, str]] = []
-    while len(pairs) < count:
-        length = generator.randint(6, 24)
-        words = [f"w{generator.randrange(3000)}" for _ in range(length)]
-        changed = [
-            f"v{generator.randrange(3000)}" if generator.random() < 0.25 else w for w in words
-        ]
-        if rouge_l(" ".join(words), " ".join(changed)) >= 0.7:
-            pairs.append((" ".join(words), " ".join(changed)))
-    return pairs
-
-
-def test_lsh_finds_the_near_ones_and_gives_the_exact_score() -> None:
-    pairs = _variants(400)
-    index = TextOnlyIndex((str(number), first) for number, (first, _) in enumerate(pairs))
-    missed = 0
-    for number, (first, second) in enumerate(pairs):
-        nearest = index.nearest(second)
-        missed += nearest.rouge_l < 0.7
-        if nearest.id == str(number):
-            assert nearest.rouge_l == rouge_l(first, second)
-    assert missed <= 2
-
-
-def test_text_only_acceptance_is_that_of_the_exact_index() -> None:
-    texts = [text for pair in _variants(60) for text in pair] + [
-        "\u4f60\u597d\u5417",
-        "\u4f60\u597d\u5417",
-        "",
-    ]
-    entries = [(str(number), entry) for number, entry in enumerate(texts)]
-    exact = [verdict.accepted for verdict in accept(entries, DiversityIndex())]
-    near = [verdict.accepted for verdict in accept(entries, TextOnlyIndex())]
-    assert near == exact
-    assert exact.count(False) > 50
+        accept_all([], threshold=70)
 
 
 @pytest.mark.skipif(not DATA.is_dir(), reason="the real questions are not on this machine")

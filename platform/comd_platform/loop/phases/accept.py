@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import TypeAlias
 
 from sqlalchemy import Row, exists, func, insert, select, update
@@ -18,14 +19,9 @@ from comd_platform.keys import child_key
 from comd_platform.loop.collapse import StudentCaughtUp
 from comd_platform.loop.context import Context, cache_pool_ids
 from comd_platform.loop.port import Settled
-from comd_platform.method.diversity import (
-    Characters,
-    DiversityIndex,
-    TextOnlyIndex,
-    Verdict,
-    accept,
-)
+from comd_platform.method.diversity import Group, Verdict, accept_all
 from comd_platform.method.seeds import rank_key
+from comd_platform.method.text_only import TextOnlyIndex
 from comd_platform.runs import RunError
 from comd_platform.tables import Augmentation, Instruction, Revision, Selection
 
@@ -133,20 +129,19 @@ def _verdicts(
     for row in candidates:
         of_image[row.image_id].append(row)
     entries = _entries(session, context, set(of_image))
-    characters = Characters()
-    verdicts: dict[int, Verdict] = {}
-    for image, rows in of_image.items():
-        if characters.full:
-            characters = Characters()
-        index = (
-            TextOnlyIndex(entries[image])
-            if image is None
-            else DiversityIndex(entries[image], characters)
-        )
-        proposed = [(child_key(row.key, row.text), row.text) for row in rows]
-        found = accept(proposed, index, context.config.method.diversity_threshold)
-        verdicts.update(zip((row.id for row in rows), found, strict=True))
-    return verdicts
+    threshold = context.config.method.diversity_threshold
+    without_image = of_image.pop(None, [])
+    groups = [Group(entries[image], _proposed(rows)) for image, rows in of_image.items()]
+    found = chain(
+        accept_all(groups, threshold),
+        TextOnlyIndex(entries[None]).accept(_proposed(without_image), threshold),
+    )
+    walked = chain(*of_image.values(), without_image)
+    return {row.id: verdict for row, verdict in zip(walked, found, strict=True)}
+
+
+def _proposed(rows: Sequence[_Source]) -> list[tuple[str, str]]:
+    return [(child_key(row.key, row.text), row.text) for row in rows]
 
 
 def _entries(
