@@ -25,6 +25,10 @@ _MASKS = np.array([2 ** (8 * kept) - 1 for kept in range(_FIRST + 1)], dtype=np.
 _BLANK = ord(" ")
 _CHARACTERS = 0x110000  # that Unicode has room for
 
+# glibc gives freed memory back to the system, and fetches it page by page for the next batch, unless it
+# saw a block as large come and go.
+np.empty(2**24, dtype=np.uint8)
+
 
 @dataclass(frozen=True, slots=True)
 class Numbered:
