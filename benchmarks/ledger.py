@@ -17,7 +17,7 @@ from statistics import median
 import psycopg
 from common import Once, Row, in_turns, main, scaled
 from databases import connected, database, maintain, make_run, server
-from sqlalchemy import URL, Engine, select
+from sqlalchemy import URL, Engine, func, select
 
 from comd_platform.db.engine import libpq_url, make_engine, transaction
 from comd_platform.ledger import claim, complete, plan_items, register_worker
@@ -119,13 +119,15 @@ def _prepare(engine: Engine) -> tuple[int, int]:
 
 def _plan(engine: Engine, iteration: int, items: int) -> list[int]:
     """Ids of new pending items, one subject each."""
+    numbers = func.generate_series(1, items).table_valued("n")
     with transaction(engine) as session:
         plan_items(
             session,
             iteration_id=iteration,
             phase="label",
             role="teacher",
-            subject_ids=[1] * items,
+            subjects=select(numbers.c.n),
+            order=numbers.c.n,
             batch=1,
         )
     maintain(engine, "VACUUM ANALYZE work_item")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import Any
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import Select, SQLColumnExpression, func, insert, literal, select
+from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.orm import Session
 
 from comd_platform.tables import WorkItem
@@ -18,26 +19,42 @@ def plan_items(
     iteration_id: int,
     phase: str,
     role: str,
-    subject_ids: Sequence[int],
+    subjects: Select[int],
+    order: SQLColumnExpression[Any],
     batch: int,
     model_id: int | None = None,
     evaluation_id: int | None = None,
 ) -> int:
-    """One pending item per `batch` of subjects, in the order given; returns how many items."""
-    rows = [
-        {
-            "iteration_id": iteration_id,
-            "phase": phase,
-            "role": role,
-            "model_id": model_id,
-            "evaluation_id": evaluation_id,
-            "subject_ids": list(subject_ids[start : start + batch]),
-        }
-        for start in range(0, len(subject_ids), batch)
-    ]
-    if rows:
-        session.execute(insert(WorkItem), rows)
-    return len(rows)
+    """One pending item per `batch` of the subjects that a statement names; returns how many subjects.
+
+    They are taken by `order`, something that the statement can read. The database does all of it:
+    however many there are, none comes here.
+    """
+    place = (func.row_number().over(order_by=order) - 1).label("place")
+    placed = subjects.add_columns(place).subquery()
+    item = placed.c.place // batch
+    values = {
+        WorkItem.iteration_id: iteration_id,
+        WorkItem.phase: phase,
+        WorkItem.role: role,
+        WorkItem.model_id: model_id,
+        WorkItem.evaluation_id: evaluation_id,
+    }
+    batches = (
+        select(
+            *(literal(value, column.type) for column, value in values.items()),
+            func.array_agg(aggregate_order_by(placed.c[0], placed.c.place)),
+        )
+        .group_by(item)
+        .order_by(item)
+    )
+    made = (
+        insert(WorkItem)
+        .from_select([*values, WorkItem.subject_ids], batches)
+        .returning(func.cardinality(WorkItem.subject_ids).label("records"))
+        .cte()
+    )
+    return int(session.scalars(select(func.coalesce(func.sum(made.c.records), 0))).one())
 
 
 def open_items(session: Session, iteration_id: int, phase: str) -> int:

@@ -71,7 +71,8 @@ class Desk:
                 iteration_id=self.iteration,
                 phase="label",
                 role="teacher",
-                subject_ids=self.subjects,
+                subjects=select(Instruction.id),
+                order=Instruction.id,
                 batch=batch,
             )
         return self.items()
@@ -108,6 +109,29 @@ def test_batches_hold_every_subject_once_and_in_order(desk: Desk) -> None:
     batches = [desk.item(item).subject_ids for item in items]
     assert [len(batch) for batch in batches] == [4, 4, 2]
     assert [subject for batch in batches for subject in batch] == desk.subjects
+
+
+def test_subjects_are_taken_in_the_order_asked_for_and_counted(desk: Desk) -> None:
+    with transaction(desk.engine) as session:
+        planned = [
+            plan_items(
+                session,
+                iteration_id=desk.iteration,
+                phase="label",
+                role="teacher",
+                subjects=select(Instruction.id).where(chosen),
+                order=Instruction.key.desc(),
+                batch=3,
+            )
+            for chosen in (Instruction.id != desk.subjects[4], Instruction.text == "nobody")
+        ]
+    wanted = [subject for subject in reversed(desk.subjects) if subject != desk.subjects[4]]
+    assert planned == [9, 0]
+    assert [desk.item(item).subject_ids for item in desk.items("pending")] == [
+        wanted[:3],
+        wanted[3:6],
+        wanted[6:],
+    ]
 
 
 def test_an_item_is_claimed_once_however_many_try(desk: Desk) -> None:
@@ -288,7 +312,8 @@ def test_another_item_like_the_one_in_hand_is_taken_from_the_end(engine: Engine)
             iteration_id=desk.iteration,
             phase="label",
             role="assessor",  # not for this model
-            subject_ids=desk.subjects,
+            subjects=select(Instruction.id),
+            order=Instruction.id,
             batch=10,
         )
     with transaction(engine) as one, transaction(engine) as other:

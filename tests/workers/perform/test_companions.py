@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from fake_chat import ChatServer
 from processes import comd, finish, scalar, wait_for
-from sqlalchemy import URL, Engine, text
+from sqlalchemy import URL, Engine, select, text
 from toy_world import import_toy_world, toy_config
 
 from comd_platform.config.engines import OpenAIConfig
@@ -27,6 +27,7 @@ from comd_platform.loop.iterations import next_iteration
 from comd_platform.models import role_model
 from comd_platform.runs import create_run
 from comd_platform.settings import Settings
+from comd_platform.tables import Instruction
 from comd_workers.engines.cache import EngineCache
 from comd_workers.perform import Performer, performing
 from comd_workers.perform.companions import Companions
@@ -58,7 +59,8 @@ def plan_labels(engine: Engine, run: Any, config: Any) -> list[int]:
             phase="label",
             role="teacher",
             model_id=model,
-            subject_ids=list(session.scalars(text("SELECT id FROM instruction ORDER BY id"))),
+            subjects=select(Instruction.id),
+            order=Instruction.id,
             batch=BATCH,
         )
         to_ring(session, iteration, "label")

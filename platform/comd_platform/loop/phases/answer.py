@@ -18,22 +18,18 @@ def plan(session: Session, context: Context) -> int:
     done = answered(context.student)
     if context.config.method.measure.needs == "logprobs":
         done = done.where(Answer.mean_logprob.is_not(None))
-    subjects = session.scalars(
-        select(Instruction.id)
-        .where(
-            Instruction.id.in_(cache_pool_ids(context.pool_id)),
-            ~done,
-            ~quarantined(context, "answer"),
-        )
-        .order_by(Instruction.key)
-    ).all()
-    plan_items(
+    subjects = select(Instruction.id).where(
+        Instruction.id.in_(cache_pool_ids(context.pool_id)),
+        ~done,
+        ~quarantined(context, "answer"),
+    )
+    return plan_items(
         session,
         iteration_id=context.iteration_id,
         phase="answer",
         role="student",
-        subject_ids=subjects,
+        subjects=subjects,
+        order=Instruction.key,
         batch=context.config.student.batch,
         model_id=context.student,
     )
-    return len(subjects)

@@ -17,7 +17,7 @@ def plan(session: Session, context: Context) -> int:
         Augmentation.pool_id == context.pool_id,
         Augmentation.augmentor_id == context.augmentor_model_id,
     )
-    subjects = session.scalars(
+    subjects = (
         select(Selection.instruction_id)
         .join(Instruction, Instruction.id == Selection.instruction_id)
         .where(
@@ -25,15 +25,14 @@ def plan(session: Session, context: Context) -> int:
             ~written,
             ~quarantined(context, "augment"),
         )
-        .order_by(Instruction.key)
-    ).all()
-    plan_items(
+    )
+    return plan_items(
         session,
         iteration_id=context.iteration_id,
         phase="augment",
         role="augmentor",
-        subject_ids=subjects,
+        subjects=subjects,
+        order=Instruction.key,
         batch=context.config.augmentor.batch,
         model_id=context.augmentor_model_id,
     )
-    return len(subjects)

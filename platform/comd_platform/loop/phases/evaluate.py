@@ -101,11 +101,11 @@ def plan_one(
     evaluation = _evaluation(session, context, benchmark, subject, model_id, checkpoint)
     if evaluation.finished_at is not None:
         return 0
-    answers = _wanted(session, context, evaluation, ~_has_row())
+    answers = _plan(session, context, evaluation, role, model_id, ~_has_row())
     if answers or evaluation.assessor_id is None:
-        return _plan(session, context, evaluation, role, model_id, answers)
-    reviews = _wanted(session, context, evaluation, _has_row(EvaluationScore.score.is_(None)))
-    return _plan(session, context, evaluation, "assessor", evaluation.assessor_id, reviews)
+        return answers
+    unscored = _has_row(EvaluationScore.score.is_(None))
+    return _plan(session, context, evaluation, "assessor", evaluation.assessor_id, unscored)
 
 
 def _evaluation(
@@ -137,29 +137,6 @@ def _evaluation(
     ).one()
 
 
-def _wanted(
-    session: Session, context: Context, evaluation: Evaluation, lacking: ColumnElement[bool]
-) -> list[int]:
-    """Ids of the items that lack what is to be planned, and were not given up."""
-    return list(
-        session.scalars(
-            select(EvaluationItem.id)
-            .join(Evaluation, Evaluation.benchmark_id == EvaluationItem.benchmark_id)
-            .where(
-                Evaluation.id == evaluation.id,
-                lacking,
-                ~exists().where(
-                    Failure.iteration_id == context.iteration_id,
-                    Failure.evaluation_id == Evaluation.id,
-                    Failure.evaluation_item_id == EvaluationItem.id,
-                    Failure.state == "quarantined",
-                ),
-            )
-            .order_by(EvaluationItem.key)
-        )
-    )
-
-
 def _has_row(*conditions: ColumnElement[bool]) -> ColumnElement[bool]:
     """That the evaluation at hand has a row for the item at hand."""
     return exists().where(
@@ -175,19 +152,28 @@ def _plan(
     evaluation: Evaluation,
     role: Literal["teacher", "student", "assessor"],
     model_id: int,
-    item_ids: list[int],
+    lacking: ColumnElement[bool],
 ) -> int:
-    plan_items(
+    """Work items for what is `lacking` and was not given up; returns of how many records."""
+    given_up = exists().where(
+        Failure.iteration_id == context.iteration_id,
+        Failure.evaluation_id == Evaluation.id,
+        Failure.evaluation_item_id == EvaluationItem.id,
+        Failure.state == "quarantined",
+    )
+    return plan_items(
         session,
         iteration_id=context.iteration_id,
         phase="evaluate",
         role=role,
-        subject_ids=item_ids,
+        subjects=select(EvaluationItem.id)
+        .join(Evaluation, Evaluation.benchmark_id == EvaluationItem.benchmark_id)
+        .where(Evaluation.id == evaluation.id, lacking, ~given_up),
+        order=EvaluationItem.key,
         batch=context.config.role(role).batch,
         model_id=model_id,
         evaluation_id=evaluation.id,
     )
-    return len(item_ids)
 
 
 def _checkpoint(session: Session, context: Context) -> Checkpoint:

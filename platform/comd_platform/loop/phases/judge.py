@@ -18,7 +18,7 @@ def plan(session: Session, context: Context) -> int:
         Judgement.student_answer_id == student.id,
         Judgement.assessor_id == context.assessor_model_id,
     )
-    subjects = session.scalars(
+    subjects = (
         select(Instruction.id)
         .join(
             teacher,
@@ -34,15 +34,14 @@ def plan(session: Session, context: Context) -> int:
             ~quarantined(context, "judge"),
             ~judged,
         )
-        .order_by(Instruction.key)
-    ).all()
-    plan_items(
+    )
+    return plan_items(
         session,
         iteration_id=context.iteration_id,
         phase="judge",
         role="assessor",
-        subject_ids=subjects,
+        subjects=subjects,
+        order=Instruction.key,
         batch=context.config.assessor.batch,
         model_id=context.assessor_model_id,
     )
-    return len(subjects)

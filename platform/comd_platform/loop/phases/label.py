@@ -25,22 +25,18 @@ def plan(session: Session, context: Context) -> int:
     if context.config.method.measure.needs == "judgements":
         # Another teacher than the parent iteration's has the whole cache pool to answer.
         wanted |= Instruction.id.in_(cache_pool_ids(context.pool_id))
-    subjects = session.scalars(
-        select(Instruction.id)
-        .where(
-            wanted,
-            lacking,
-            ~quarantined(context, "label"),
-        )
-        .order_by(Instruction.key)
-    ).all()
-    plan_items(
+    subjects = select(Instruction.id).where(
+        wanted,
+        lacking,
+        ~quarantined(context, "label"),
+    )
+    return plan_items(
         session,
         iteration_id=context.iteration_id,
         phase="label",
         role="teacher",
-        subject_ids=subjects,
+        subjects=subjects,
+        order=Instruction.key,
         batch=context.config.teacher.batch,
         model_id=context.teacher_model_id,
     )
-    return len(subjects)
