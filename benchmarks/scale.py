@@ -109,7 +109,7 @@ def plan(rate: dict[str, float], middle: int = 10) -> dict[str, Any]:
         "images": _megabytes(speed),
         "rows": float(speed),
         "items": speed / ASSUMED["batch"],
-        "plan_gb": 150 * INSTRUCTIONS / 1e9,  # a row of id and key, as Python holds it
+        "known_gb": 430 * INSTRUCTIONS / 1e9,  # id, key and two scores, as Python holds them
         "judgements": requests["judge"],
         "judgement_gb": 5.3e9 / 30.8e6 * requests["judge"] * 1e6 / 1e9,
         **ASSUMED,
