@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Select, SQLColumnExpression, func, insert, literal, select
-from sqlalchemy.dialects.postgresql import aggregate_order_by
+from sqlalchemy import BigInteger, Select, SQLColumnExpression, func, insert, literal, select
 from sqlalchemy.orm import Session
 
 from comd_platform.tables import WorkItem
@@ -27,10 +26,11 @@ def plan_items(
 ) -> int:
     """One pending item per `batch` of the subjects that a statement names; returns how many subjects.
 
-    They are taken by `order`, something that the statement can read. The database does all of it:
-    however many there are, none comes here.
+    The statement's one column are their ids, from plain rows: without DISTINCT, GROUP BY or LIMIT. They
+    are taken by `order`, something that it can read. The database does all of it: however many there
+    are, none comes here.
     """
-    place = (func.row_number().over(order_by=order) - 1).label("place")
+    place = (func.row_number(type_=BigInteger).over(order_by=order) - 1).label("place")
     placed = subjects.add_columns(place).subquery()
     item = placed.c.place // batch
     values = {
@@ -43,7 +43,7 @@ def plan_items(
     batches = (
         select(
             *(literal(value, column.type) for column, value in values.items()),
-            func.array_agg(aggregate_order_by(placed.c[0], placed.c.place)),
+            func.array_agg(placed.c[0]).aggregate_order_by(placed.c.place),
         )
         .group_by(item)
         .order_by(item)

@@ -71,9 +71,14 @@ def accept_all(groups: Sequence[Group], threshold: float = DEFAULT_THRESHOLD) ->
     Raises:
         ValueError: if the threshold lies outside [0, 1].
     """
+    check_threshold(threshold)
+    return chain.from_iterable(_walked(batch, threshold) for batch in _batches(groups))
+
+
+def check_threshold(threshold: float) -> None:
+    """Raises ValueError outside [0, 1]."""
     if not 0.0 <= threshold <= 1.0:
         raise ValueError(f"the ROUGE-L threshold must lie in [0, 1], got {threshold!r}")
-    return chain.from_iterable(_walked(batch, threshold) for batch in _batches(groups))
 
 
 def _batches(groups: Sequence[Group]) -> Iterator[Sequence[Group]]:
@@ -92,6 +97,7 @@ def _batches(groups: Sequence[Group]) -> Iterator[Sequence[Group]]:
 
 
 def _walked(groups: Sequence[Group], threshold: float) -> list[Verdict]:
+    """The verdicts of a batch. A group that is too large is walked in parts, its texts cut for each."""
     if len(groups) > 1 or _pairs(*_sizes(groups)).sum() <= _PAIRS:
         return _Batch(groups).verdicts(threshold)
     [(existing, candidates)] = groups
@@ -138,15 +144,28 @@ class _Batch:
         numbered = Vocabulary().number(texts)
         self._sequences = np.fromiter(numbered.sequences(), dtype=np.object_, count=len(texts))
         self._lengths = numbered.lengths
-        self._odd = numbered.lengths == 0  # texts of which the tokens do not tell everything
+        self._mixed = np.zeros(
+            len(self._places), dtype=np.bool_
+        )  # tokens may not tell the same text
+        self._twins = np.arange(len(texts))  # the group's first text that is the same, where mixed
+        odd = numbered.lengths == 0
         if not "".join(texts).isascii():
-            self._odd |= [not text.isascii() for text in texts]
-        self._spelt: dict[int, str] = {}
+            odd |= [not text.isascii() for text in texts]
+        if odd.any():
+            ends = begins + held + new
+            before = np.concatenate([[0], np.cumsum(odd)])
+            mixed = before[ends] > before[begins]
+            self._mixed = np.repeat(mixed, new)
+            for begin, end in zip(begins[mixed].tolist(), ends[mixed].tolist(), strict=True):
+                first: dict[str, int] = {}
+                spelt = map(normalised, texts[begin:end])
+                found = [first.setdefault(each, place) for place, each in enumerate(spelt, begin)]
+                self._twins[begin:end] = found
 
         self._scores = np.empty(int(self._counts.sum()))
-        first, few = np.cumsum(new) - new, _pairs(held, new) < _FEW
-        self._score_pairs(ranges(first[few], new[few]))
-        for start, count in zip(first[~few].tolist(), new[~few].tolist(), strict=True):
+        candidates, few = np.cumsum(new) - new, _pairs(held, new) < _FEW
+        self._score_pairs(ranges(candidates[few], new[few]))
+        for start, count in zip(candidates[~few].tolist(), new[~few].tolist(), strict=True):
             self._score_group(slice(start, start + count))
 
     def _score_pairs(self, candidates: Positions) -> None:
@@ -184,9 +203,9 @@ class _Batch:
         tokens may not be everything.
         """
         best, nearest = self._best()
-        accepted = best < threshold
-        odd = np.concatenate([[0], np.cumsum(self._odd)])
-        unsure = (best == 1) | (odd[self._places + 1] > odd[self._firsts])
+        has_twin = self._twins[self._places] < self._places
+        accepted = (best < threshold) & ~has_twin
+        unsure = has_twin | (best == 1)
         near_candidate = np.flatnonzero(nearest >= self._places - self._elder)
         rivals = near_candidate - (self._places - nearest)[near_candidate]
         unsure[near_candidate] |= ~accepted[rivals]
@@ -223,16 +242,15 @@ class _Batch:
         there[count - self._elder[number] :] = accepted[number - self._elder[number] : number]
         others = first + np.flatnonzero(there)
         scores = self._scores[self._offsets[number] :][:count][there]
-        alike = others if self._odd[place] else others[(scores == 1) | self._odd[others]]
-        for other in alike.tolist():
-            if self._normalised(other) == self._normalised(place):
-                return 1.0, other
+        if self._mixed[number]:
+            same = others[self._twins[others] == self._twins[place]].tolist()
+        else:
+            spelt = normalised(self._entries[place][1])
+            alike = others[scores == 1].tolist()
+            same = [other for other in alike if normalised(self._entries[other][1]) == spelt]
+        if same:
+            return 1.0, same[0]
         if not scores.any():
             return 0.0, -1
         top = int(scores.argmax())
         return float(scores[top]), int(others[top])
-
-    def _normalised(self, place: int) -> str:
-        if place not in self._spelt:
-            self._spelt[place] = normalised(self._entries[place][1])
-        return self._spelt[place]

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from datasketch import MinHashLSH
 
-from comd_platform.method.diversity import DEFAULT_THRESHOLD, Verdict
+from comd_platform.method.diversity import DEFAULT_THRESHOLD, Verdict, check_threshold
 from comd_platform.method.minhash import PERMUTATIONS, banding, sketch
 from comd_platform.method.rouge import normalised, rouge_l, tokens
 
@@ -71,7 +71,12 @@ class TextOnlyIndex:
     def accept(
         self, candidates: Iterable[tuple[str, str]], threshold: float = DEFAULT_THRESHOLD
     ) -> list[Verdict]:
-        """`diversity.accept` with what the index holds; who is accepted joins it."""
+        """`diversity.accept` with what the index holds; who is accepted joins it.
+
+        Raises:
+            ValueError: if the threshold lies outside [0, 1].
+        """
+        check_threshold(threshold)
         verdicts = []
         for candidate in candidates:
             nearest = self.nearest(candidate[1])

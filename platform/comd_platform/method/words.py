@@ -93,12 +93,13 @@ class Vocabulary:
     def _numbers(self, padded: bytes, starts: Positions, stops: Positions) -> NDArray[np.uint32]:
         lengths = stops - starts
         numbers = self._of(_windows(padded, _FIRST, starts, lengths))
-        reach = _FIRST
-        while len(longer := np.flatnonzero(lengths > reach)):
+        reach, longer = _FIRST, np.flatnonzero(lengths > _FIRST)
+        while len(longer):
             following = _windows(padded, _MORE, starts[longer] + reach, lengths[longer] - reach)
             before = numbers[longer].astype(np.uint64)
             numbers[longer] = self._of(before << np.uint64(32) | following, prefix=1)
             reach += _MORE
+            longer = longer[lengths[longer] > reach]
         return numbers
 
     def _of(self, keys: NDArray[np.uint64], prefix: int = 0) -> NDArray[np.uint32]:

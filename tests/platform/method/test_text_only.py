@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import random
 
+import pytest
+
 from comd_platform.method.diversity import accept
 from comd_platform.method.rouge import rouge_l
 from comd_platform.method.text_only import Nearest, TextOnlyIndex
@@ -53,3 +55,8 @@ def test_text_only_acceptance_is_that_of_the_exact_index() -> None:
 
 def test_nothing_is_near_in_an_empty_index() -> None:
     assert TextOnlyIndex().nearest("anything") == Nearest(0.0, None)
+
+
+def test_the_threshold_must_be_one() -> None:
+    with pytest.raises(ValueError, match="threshold"):
+        TextOnlyIndex().accept([("a", "x y")], threshold=70)

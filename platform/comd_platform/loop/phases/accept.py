@@ -136,7 +136,7 @@ def _verdicts(
         accept_all(groups, threshold),
         TextOnlyIndex(entries[None]).accept(_proposed(without_image), threshold),
     )
-    walked = chain(*of_image.values(), without_image)
+    walked = chain(chain.from_iterable(of_image.values()), without_image)
     return {row.id: verdict for row, verdict in zip(walked, found, strict=True)}
 
 
