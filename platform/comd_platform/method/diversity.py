@@ -144,23 +144,19 @@ class _Batch:
         numbered = Vocabulary().number(texts)
         self._sequences = np.fromiter(numbered.sequences(), dtype=np.object_, count=len(texts))
         self._lengths = numbered.lengths
-        self._mixed = np.zeros(
-            len(self._places), dtype=np.bool_
-        )  # tokens may not tell the same text
-        self._twins = np.arange(len(texts))  # the group's first text that is the same, where mixed
+        # Candidates of groups where tokens may not tell the same text, and the first that is the same.
+        self._mixed = np.zeros(len(self._places), dtype=np.bool_)
+        self._twins = np.arange(len(texts))
         odd = numbered.lengths == 0
         if not "".join(texts).isascii():
             odd |= [not text.isascii() for text in texts]
         if odd.any():
-            ends = begins + held + new
             before = np.concatenate([[0], np.cumsum(odd)])
-            mixed = before[ends] > before[begins]
+            mixed = before[begins + held + new] > before[begins]
             self._mixed = np.repeat(mixed, new)
-            for begin, end in zip(begins[mixed].tolist(), ends[mixed].tolist(), strict=True):
-                first: dict[str, int] = {}
-                spelt = map(normalised, texts[begin:end])
-                found = [first.setdefault(each, place) for place, each in enumerate(spelt, begin)]
-                self._twins[begin:end] = found
+            begun, sizes = begins[mixed].tolist(), (held + new)[mixed].tolist()
+            for begin, size in zip(begun, sizes, strict=True):
+                self._twins[begin : begin + size] = begin + _twins(texts[begin : begin + size])
 
         self._scores = np.empty(int(self._counts.sum()))
         candidates, few = np.cumsum(new) - new, _pairs(held, new) < _FEW
@@ -254,3 +250,9 @@ class _Batch:
             return 0.0, -1
         top = int(scores.argmax())
         return float(scores[top]), int(others[top])
+
+
+def _twins(texts: Sequence[str]) -> Positions:
+    """For each text the place of the first that is the same text."""
+    first: dict[str, int] = {}
+    return np.array([first.setdefault(normalised(text), n) for n, text in enumerate(texts)])

@@ -1,6 +1,6 @@
 """The tokens of many texts at once, as numbers: those of `rouge.tokens`, cut in arrays.
 
-One text takes as long as a hundred here. Thousands take a sixth of what cutting each takes.
+For thousands of texts: each takes a fifth of its time by itself. A single one takes many times as long.
 """
 
 from __future__ import annotations
